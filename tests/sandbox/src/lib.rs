@@ -1,0 +1,1 @@
+//! The sandbox: a small Juju model for one machine.
