@@ -57,6 +57,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the agent cannot be reached at all: everything else is an answer.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
     /// A stable label for statuses, metrics and tests.
     pub fn kind(&self) -> &'static str {
         match self {

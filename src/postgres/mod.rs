@@ -21,3 +21,4 @@ pub use dsn::{Dsn, DsnError, DsnParts, Tls};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, Result};
 pub use lock::{AdvisoryLock, Holder, LockKey, holder};
+pub use tls::check_ca;

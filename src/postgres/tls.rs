@@ -32,6 +32,11 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig> {
     Ok(config)
 }
 
+/// Checks that a bundle holds certificates that a server can be verified with.
+pub fn check_ca(ca_pem: &str) -> Result<()> {
+    ChainOnly::new(ca_pem, Arc::new(ring::default_provider())).map(|_| ())
+}
+
 /// Verifies the chain, its validity and its signatures, but forgives a name that does not match.
 #[derive(Debug)]
 struct ChainOnly {
