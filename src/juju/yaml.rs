@@ -6,22 +6,21 @@
 //! spaces around the raw line separators U+2028 and U+2029 are folded away. So everything printable stays raw and the
 //! rest is escaped by the forms that all of them know.
 
-use std::borrow::Borrow;
 use std::fmt::Write;
 
 /// The longest key that the parser accepts, in characters as written, quotes included.
 pub(super) const KEY_LIMIT: usize = 1024;
 
 /// The map as one line of JSON that is YAML 1.1 too.
-pub(super) fn text_map<K: Borrow<str>, V: Borrow<str>>(entries: impl IntoIterator<Item = (K, V)>) -> String {
+pub(super) fn text_map<K: AsRef<str>, V: AsRef<str>>(entries: impl IntoIterator<Item = (K, V)>) -> String {
     let mut out = String::from("{");
     for (key, value) in entries {
         if out.len() > 1 {
             out.push_str(", ");
         }
-        quote(key.borrow(), &mut out);
+        quote(key.as_ref(), &mut out);
         out.push_str(": ");
-        quote(value.borrow(), &mut out);
+        quote(value.as_ref(), &mut out);
     }
     out.push_str("}\n");
     out
