@@ -56,7 +56,8 @@ pub async fn apply(
 /// The keys of a databag that are not yet as they should be.
 fn changes(observed: &Observed, desired: &DesiredBag) -> BTreeMap<String, Option<String>> {
     let present = observed.own_bag(&desired.relation, desired.bag);
-    let differs = |(key, value): &(&String, &Option<String>)| present.and_then(|bag| bag.get(*key)) != value.as_ref();
+    let differs =
+        |(key, value): &(&String, &Option<String>)| present.and_then(|bag| bag.get(*key)) != value.as_ref();
     desired.keys.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

@@ -63,7 +63,9 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         let databases: Vec<_> = observed.databases.iter().map(|database| database.id.clone()).collect();
         let version = observed.version().map(ToString::to_string);
         let migrated = match (observed.database(), &version) {
-            (Some(database), Some(version)) if observed.is_migrated() => Some((&database.id, version.as_str())),
+            (Some(database), Some(version)) if observed.is_migrated() => {
+                Some((&database.id, version.as_str()))
+            }
             _ => None,
         };
         let keys = peers.record(&observed.context.unit, &databases, migrated);

@@ -5,6 +5,7 @@
 
 mod apply;
 mod desired;
+mod migrate;
 mod observe;
 mod observed;
 mod obstacles;
@@ -15,14 +16,14 @@ mod services;
 
 pub use apply::apply;
 pub use desired::{Desired, desired};
-pub use observe::{observe, schema};
+pub use migrate::migrate;
+pub use observe::observe;
 pub use observed::{CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
 pub use service::{COURIER, KRATOS};
 
 use crate::actions;
 use crate::juju::{self, Agent, Context, Event, Scope, WorkloadEvent, WorkloadEventKind};
 use crate::kratos::Place;
-use crate::migration;
 use crate::pebble::Client;
 
 /// Handles one event. An error means that the agent cannot be reached: the hook has failed and Juju repeats it.
@@ -31,10 +32,10 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
     let event = context.event.clone();
     note(&event);
     let mut observed = observe(agent, &pebble, context, place).await?;
-    match &event {
-        Event::Action(action) => actions::run(agent, &pebble, action, &mut observed).await?,
-        _ if migration::is_automatic(&observed) => migration::automatic(agent, &pebble, &mut observed).await?,
-        _ => {}
+    if let Event::Action(action) = &event {
+        actions::run(agent, &pebble, action, &mut observed).await?;
+    } else if let Some(job) = migrate::automatic_job(&observed) {
+        migrate::automatic(agent, &pebble, &mut observed, &job).await?;
     }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;

@@ -9,9 +9,7 @@ use super::desired::{COOKIE_KEY, COOKIE_LABEL};
 use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
 use super::questions;
 use super::service::OWNED_FILES;
-use crate::integrations::database::{
-    self, Answer, DatabaseRelation, SecretContent, TLS_SECRET, USER_SECRET,
-};
+use crate::integrations::database::{self, Answer, DatabaseRelation, SecretContent, TLS_SECRET, USER_SECRET};
 use crate::integrations::peers::{self, PeerRelation};
 use crate::juju::{
     self, Agent, Context, Databag, Entity, RelationId, Scope, SecretRead, SecretRef, SecretUri,
@@ -76,7 +74,7 @@ async fn look_closer(pebble: &Client, observed: &mut Observed) {
 }
 
 /// Reads the schema of the database in use, as seen from the program in the container.
-pub async fn schema(kratos: &Kratos, observed: &Observed) -> SchemaKnowledge {
+async fn schema(kratos: &Kratos, observed: &Observed) -> SchemaKnowledge {
     let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else {
         return SchemaKnowledge::NotAsked;
     };
@@ -209,5 +207,11 @@ async fn container(pebble: &Client, place: &Place) -> Result<Container, pebble::
         // A file that cannot be read is written anew.
         contents.insert((*path).to_owned(), result.ok());
     }
-    Ok(Container { plan: plan?, services: services?, checks: checks?, files: contents, version: Version::NotAsked })
+    Ok(Container {
+        plan: plan?,
+        services: services?,
+        checks: checks?,
+        files: contents,
+        version: Version::NotAsked,
+    })
 }

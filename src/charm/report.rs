@@ -1,9 +1,9 @@
 //! report: the unit's status, set once at the end and only if it changed.
 
 use super::apply::Applied;
-use super::obstacles::{obstacles, worst};
 use super::observed::Observed;
-use super::service::{KRATOS, DesiredService};
+use super::obstacles::{obstacles, worst};
+use super::service::{DesiredService, KRATOS};
 use super::services::ServiceFailure;
 use crate::juju::{Status, StatusKind};
 
@@ -13,7 +13,9 @@ pub fn status(observed: &Observed, service: &DesiredService, applied: &Applied) 
     if let Some(failure) = &applied.failure {
         statuses.push(Status::new(StatusKind::Blocked, with_command(observed, failure)));
     }
-    if let DesiredService::AsItIs = service && statuses.is_empty() {
+    if let DesiredService::AsItIs = service
+        && statuses.is_empty()
+    {
         statuses.push(Status::new(StatusKind::Waiting, "Waiting for the workload"));
     }
     worst(statuses).unwrap_or_else(|| Status::new(StatusKind::Active, ""))

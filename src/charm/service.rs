@@ -59,7 +59,11 @@ pub fn desired_service(observed: &Observed) -> DesiredService {
     let Some(container) = observed.container() else { return DesiredService::AsItIs };
     if observed.databases.is_empty() {
         let is_ours = container.plan.services.contains_key(KRATOS);
-        return if is_ours { DesiredService::Stopped(stopped_layer(&observed.place)) } else { DesiredService::AsItIs };
+        return if is_ours {
+            DesiredService::Stopped(stopped_layer(&observed.place))
+        } else {
+            DesiredService::AsItIs
+        };
     }
     if !obstacles(observed).is_empty() {
         return DesiredService::AsItIs;
@@ -115,7 +119,10 @@ fn layer(place: &Place, environment: &BTreeMap<String, String>) -> Layer {
     Layer {
         services: BTreeMap::from([
             (KRATOS.to_owned(), service("Kratos", format!("kratos serve all --config {config}"))),
-            (COURIER.to_owned(), service("Kratos courier", format!("kratos courier watch --config {config}"))),
+            (
+                COURIER.to_owned(),
+                service("Kratos courier", format!("kratos courier watch --config {config}")),
+            ),
         ]),
         checks: checks(place, None),
         ..Layer::default()
@@ -132,7 +139,7 @@ fn checks(place: &Place, startup: Option<Startup>) -> BTreeMap<String, Check> {
     let check = |name: &str, level: CheckLevel| Check {
         override_: Some(Override::Replace),
         level: Some(level),
-        startup: Some(startup.clone()),
+        startup: startup.clone(),
         threshold: Some(3),
         http: Some(HttpCheck {
             url: Some(format!("http://{}:{ADMIN_PORT}/admin/health/{name}", place.check_host())),
@@ -140,5 +147,8 @@ fn checks(place: &Place, startup: Option<Startup>) -> BTreeMap<String, Check> {
         }),
         ..Check::default()
     };
-    BTreeMap::from([(READY.to_owned(), check(READY, CheckLevel::Ready)), (ALIVE.to_owned(), check(ALIVE, CheckLevel::Alive))])
+    BTreeMap::from([
+        (READY.to_owned(), check(READY, CheckLevel::Ready)),
+        (ALIVE.to_owned(), check(ALIVE, CheckLevel::Alive)),
+    ])
 }

@@ -63,14 +63,18 @@ pub async fn apply(
             workload.run(running).await
         }
     };
-    let failure = result.unwrap_or_else(|error| {
-        tracing::error!("{error}");
-        Some(match error {
-            pebble::Error::Change { .. } => ServiceFailure::Kratos,
-            other => ServiceFailure::Pebble(other.to_string()),
-        })
-    });
+    let failure = result.unwrap_or_else(|error| Some(failure(&error)));
     Ok(Applied { failure, shown })
+}
+
+/// The log lines of a failed start hold what Kratos printed, perhaps a secret: they stay where they are.
+fn failure(error: &pebble::Error) -> ServiceFailure {
+    if let pebble::Error::Change { err, .. } = error {
+        tracing::error!("{err}");
+        return ServiceFailure::Kratos;
+    }
+    tracing::error!("{error}");
+    ServiceFailure::Pebble(error.to_string())
 }
 
 struct Workload<'a> {
@@ -112,7 +116,7 @@ impl Workload<'_> {
         (running.is_courier && !is_courier_up).then_some(ServiceFailure::Courier)
     }
 
-    async fn run(&self, running: &Running) -> pebble::Result<Option<ServiceFailure>> {
+    async fn run(&self, running: &Running) -> Result<Option<ServiceFailure>, pebble::Error> {
         let has_layer = has_layer(&self.container.plan, &running.layer);
         let is_as_started = has_layer && self.is_stamped(running);
         if !is_as_started {
@@ -130,7 +134,7 @@ impl Workload<'_> {
         let courier_failure = self.run_courier(running.is_courier, is_as_started).await?;
         if !is_as_started {
             let path = self.observed.place.path(STAMP_PATH);
-            self.pebble.push(PushFile::new(path, running.stamp.clone()).make_dirs()).await?;
+            self.push(path, &running.stamp).await?;
         }
         Ok(if self.becomes_ready().await? { courier_failure } else { Some(ServiceFailure::Kratos) })
     }
@@ -139,12 +143,12 @@ impl Workload<'_> {
         &self,
         is_wanted: bool,
         is_as_started: bool,
-    ) -> pebble::Result<Option<ServiceFailure>> {
+    ) -> Result<Option<ServiceFailure>, pebble::Error> {
         let courier = self.container.service(COURIER);
         if is_wanted && (!is_as_started || is_down(courier)) {
             tracing::info!("starting {COURIER}");
             if let Err(error) = self.change(self.pebble.restart(&[COURIER]).await?).await {
-                tracing::error!("{error}");
+                failure(&error);
                 return Ok(Some(ServiceFailure::Courier));
             }
         } else if !is_wanted && is_up(courier) {
@@ -154,42 +158,44 @@ impl Workload<'_> {
         Ok(None)
     }
 
-    async fn put_files(&self, running: &Running) -> pebble::Result<()> {
+    async fn put_files(&self, running: &Running) -> Result<(), pebble::Error> {
         for (path, content) in &running.files {
             if self.is_file_right(running, path) {
                 continue;
             }
             let place = self.observed.place.path(path);
             match content {
-                Some(content) => {
-                    self.pebble.push(PushFile::new(place, content.clone()).make_dirs()).await?;
-                }
+                Some(content) => self.push(place, content).await?,
                 None => self.pebble.remove(&place, true).await?,
             }
         }
         Ok(())
     }
 
-    async fn change(&self, change: pebble::ChangeId) -> pebble::Result<()> {
+    async fn push(&self, path: String, content: &str) -> Result<(), pebble::Error> {
+        self.pebble.push(PushFile { make_dirs: true, ..PushFile::new(path, content.to_owned()) }).await
+    }
+
+    async fn change(&self, change: pebble::ChangeId) -> Result<(), pebble::Error> {
         self.pebble.wait_change(&change, SERVICE_CHANGE).await.map(|_| ())
     }
 
     /// Runs the readiness check until it succeeds. A Pebble that cannot run it on request is not asked.
-    async fn becomes_ready(&self) -> pebble::Result<bool> {
+    async fn becomes_ready(&self) -> Result<bool, pebble::Error> {
         let deadline = tokio::time::Instant::now() + UNTIL_READY;
         loop {
             match self.pebble.refresh_check(READY).await {
                 Ok(result) if result.error.is_none() => return Ok(true),
                 Ok(_) if tokio::time::Instant::now() >= deadline => return Ok(false),
                 Ok(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
-                Err(pebble::Error::Api { code: 404, .. }) => return Ok(true),
+                Err(pebble::Error::Unsupported { .. }) => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
     }
 
     /// Services first: a check takes longer to fail than the rest of this.
-    async fn stop(&self, layer: &Layer) -> pebble::Result<Option<ServiceFailure>> {
+    async fn stop(&self, layer: &Layer) -> Result<Option<ServiceFailure>, pebble::Error> {
         let services: Vec<&str> =
             [KRATOS, COURIER].into_iter().filter(|name| is_up(self.container.service(name))).collect();
         if !services.is_empty() {

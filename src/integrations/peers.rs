@@ -101,7 +101,10 @@ mod tests {
     fn records_of_any_writer_are_read() {
         let database: RelationId = "pg-database:3".parse().unwrap();
         for text in ["\"v26.2.0\"", "v26.2.0"] {
-            assert_eq!(peers(&[("migration_version_3", text)]).migrated_version(&database).unwrap(), "v26.2.0");
+            assert_eq!(
+                peers(&[("migration_version_3", text)]).migrated_version(&database).unwrap(),
+                "v26.2.0"
+            );
         }
         assert_eq!(peers(&[]).migrated_version(&database), None);
     }

@@ -123,7 +123,10 @@ pub fn reason(stderr: &str) -> String {
     const LONGEST: usize = 300;
     let is_plain = |line: &&str| {
         let text = line.trim_start();
-        !(text.is_empty() || text.starts_with("time=") || text.starts_with('/') || line.starts_with(char::is_whitespace))
+        !(text.is_empty()
+            || text.starts_with("time=")
+            || text.starts_with('/')
+            || line.starts_with(char::is_whitespace))
     };
     let lines = || stderr.lines().rev();
     let found = lines().find(|line| line.contains("SQLSTATE")).or_else(|| lines().find(is_plain));

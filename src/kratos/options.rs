@@ -118,7 +118,8 @@ impl Reader<'_> {
     fn email(&self, option: &'static str, default: &str) -> Result<String, InvalidOption> {
         let text = self.line(option, default, "identity@example.com")?;
         let plain = |part: &str| {
-            !part.is_empty() && !part.chars().any(|character| character.is_whitespace() || "<>@,;\"".contains(character))
+            !part.is_empty()
+                && !part.chars().any(|character| character.is_whitespace() || "<>@,;\"".contains(character))
         };
         match text.rsplit_once('@') {
             Some((local, domain)) if plain(local) && plain(domain) => Ok(text),
@@ -167,7 +168,10 @@ mod tests {
         ];
         for (config, shown, remedy) in cases {
             let text = parse(config).unwrap_err().to_string();
-            assert!(text.contains(shown) && text.contains("juju config kratos ") && text.contains(remedy), "{text}");
+            assert!(
+                text.contains(shown) && text.contains("juju config kratos ") && text.contains(remedy),
+                "{text}"
+            );
         }
     }
 }

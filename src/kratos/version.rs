@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn reads_what_kratos_prints() {
-        let output = "Version:\t\t\tv26.2.0\nBuild Commit:\t9d70859\nBuild Timestamp:\t2026-03-20T11:01:06Z\n";
+        let output =
+            "Version:\t\t\tv26.2.0\nBuild Commit:\t9d70859\nBuild Timestamp:\t2026-03-20T11:01:06Z\n";
         assert_eq!(WorkloadVersion::from_output(output).unwrap().to_string(), "v26.2.0");
         assert_eq!(WorkloadVersion::from_output("Version: master\n"), None);
         assert_eq!(WorkloadVersion::from_output(""), None);
@@ -115,7 +116,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_version() {
-        for text in ["", "v", "v1", "v1.2", "v1.2.3.4", "va.b.c", "v1.2.-3", "v1.2.3-", "v1.2.3-a b", "v1..3"] {
+        for text in ["", "v", "v1", "v1.2", "v1.2.3.4", "va.b.c", "v1.2.-3", "v1.2.3-", "v1.2.3-a b", "v1..3"]
+        {
             assert_eq!(WorkloadVersion::parse(text), None, "{text:?}");
         }
     }

@@ -36,7 +36,9 @@ pub enum Failure {
     Database(#[from] postgres::Error),
     #[error("{0}")]
     Program(String),
-    #[error("the database was migrated by a newer Kratos: {unknown} of its migrations are unknown to {version}")]
+    #[error(
+        "the database was migrated by a newer Kratos: {unknown} of its migrations are unknown to {version}"
+    )]
     Newer { unknown: usize, version: String },
     #[error("another migration holds the lock: {holder}")]
     Locked { holder: String },

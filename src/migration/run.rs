@@ -69,7 +69,10 @@ async fn known(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<
     let mut migrations = Vec::new();
     for listed in kratos.migrations(dsn).await? {
         let Some(version) = MigrationVersion::parse(&listed.version) else {
-            return Err(Failure::Program(format!("Kratos lists a migration {:?}, which is no number", listed.version)));
+            return Err(Failure::Program(format!(
+                "Kratos lists a migration {:?}, which is no number",
+                listed.version
+            )));
         };
         migrations.push(Migration { version, name: listed.name });
     }
@@ -142,15 +145,22 @@ async fn run_locked(
     }
     let begun = Instant::now();
     if before.is_current() {
-        return verdict(side, Verdict { before: &before, after: before.clone(), end: End::Exited(0), begun, job }, "").await;
+        return verdict(
+            side,
+            Verdict { before: &before, after: before.clone(), end: End::Exited(0), begun, job },
+            "",
+        )
+        .await;
     }
-    let pending = before.pending_count().map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
+    let pending =
+        before.pending_count().map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
     say(progress, format!("{pending} migrations pending for {}; timeout {} s", job.version, job.timeout));
     let dsn = job.process_dsn(side.server_version_num());
     let mut process = kratos.migrate(&job.version, &dsn, job.timeout.duration()).await?;
     process.close_stdin().await;
     let mut lines = Lines::new(&job.dsn, progress.clone());
-    let watch = Watch { side, known: &known, total: before.applied + before.pending_count().unwrap_or(0), progress };
+    let watch =
+        Watch { side, known: &known, total: before.applied + before.pending_count().unwrap_or(0), progress };
     let end = if watch.until(begun + job.timeout.duration(), &mut process, &mut lines).await {
         match process.wait(EXIT).await {
             Ok(code) => End::Exited(code),
@@ -199,7 +209,7 @@ async fn verdict(connection: &Connection, facts: Verdict<'_>, errors: &str) -> O
     if is_done {
         let invalid = catalog::invalid_indexes(connection).await?;
         if !invalid.is_empty() {
-            return Err(Failure::InvalidIndexes(invalid.iter().map(ToString::to_string).collect()));
+            return Err(Failure::InvalidIndexes(invalid.into_iter().map(|index| index.quoted).collect()));
         }
         return Ok(Report { applied, elapsed: begun.elapsed(), schema: after });
     }

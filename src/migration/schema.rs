@@ -111,7 +111,8 @@ impl Schema {
                 }
             }
             Known::UpTo(newest) => {
-                let unknown: Vec<_> = rows.iter().filter(|row| row.as_str() > newest.0.as_str()).cloned().collect();
+                let unknown: Vec<_> =
+                    rows.iter().filter(|row| row.as_str() > newest.0.as_str()).cloned().collect();
                 Self { applied: rows.len() - unknown.len(), pending: None, unknown, unused }
             }
         }

@@ -6,27 +6,31 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// A number of seconds from 1 to a week.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Timeout(f64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(Duration);
 
 /// A value that is no such number, shown on one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid parameter timeout={value}: it is a number of seconds from 1 to 604800 (a week), e.g. timeout=900")]
+#[error(
+    "Invalid parameter timeout={value}: it is a number of seconds from 1 to 604800 (a week), e.g. timeout=900"
+)]
 pub struct InvalidTimeout {
     value: String,
 }
 
 impl Timeout {
-    const LONGEST: f64 = 7.0 * 24.0 * 3600.0;
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
     /// What the Python charm takes, kept.
-    pub const DEFAULT: Self = Self(120.0);
+    pub const DEFAULT: Self = Self(Duration::from_secs(120));
 
     /// Reads an action parameter; without one it is the default.
     pub fn parse(parameter: Option<&Value>) -> Result<Self, InvalidTimeout> {
         match parameter {
             None | Some(Value::Null) => Ok(Self::DEFAULT),
             Some(value) => match value.as_f64() {
-                Some(seconds) if (1.0..=Self::LONGEST).contains(&seconds) => Ok(Self(seconds)),
+                Some(seconds) if (1.0..=Self::LONGEST.as_secs_f64()).contains(&seconds) => {
+                    Ok(Self(Duration::from_secs_f64(seconds)))
+                }
                 _ => Err(InvalidTimeout { value: value.to_string().chars().take(60).collect() }),
             },
         }
@@ -34,18 +38,18 @@ impl Timeout {
 
     /// The same as a duration.
     pub fn duration(self) -> Duration {
-        Duration::from_secs_f64(self.0)
+        self.0
     }
 
     /// The one to try next when this was too short.
     pub fn doubled(self) -> Self {
-        Self((self.0 * 2.0).min(Self::LONGEST))
+        Self((self.0 * 2).min(Self::LONGEST))
     }
 }
 
 impl fmt::Display for Timeout {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)
+        write!(formatter, "{}", self.0.as_secs_f64())
     }
 }
 
