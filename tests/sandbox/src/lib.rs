@@ -1,1 +1,4 @@
 //! The sandbox: a small Juju model for one machine.
+
+pub mod agent;
+pub mod gob;
