@@ -20,14 +20,14 @@ pub async fn read_message<R: AsyncRead + Unpin>(stream: &mut R) -> io::Result<Op
     if first >= 0x80 {
         let count = usize::from(first.wrapping_neg());
         if count > 8 {
-            return Err(invalid(format!("message length of {count} bytes")));
+            return Err(invalid(&format!("message length of {count} bytes")));
         }
         let mut bytes = [0u8; 8];
         stream.read_exact(&mut bytes[8 - count..]).await?;
         length = u64::from_be_bytes(bytes);
     }
     if length > MAX_MESSAGE {
-        return Err(invalid(format!("message of {length} bytes")));
+        return Err(invalid(&format!("message of {length} bytes")));
     }
     let mut message = Vec::new();
     stream.take(length).read_to_end(&mut message).await?;
@@ -37,6 +37,6 @@ pub async fn read_message<R: AsyncRead + Unpin>(stream: &mut R) -> io::Result<Op
     Ok(Some(message))
 }
 
-fn invalid(what: String) -> io::Error {
+fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("gob: {what} is not believable"))
 }
