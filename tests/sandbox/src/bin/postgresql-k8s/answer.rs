@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 
 use anyhow::{Context, Result, bail};
 
@@ -139,8 +139,8 @@ pub fn random_password() -> Result<String> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
     let mut password = String::new();
-    for byte in source.bytes() {
-        // Bytes beyond the last multiple of 62 would make some letters likelier.
+    for byte in BufReader::new(source).bytes() {
+        // Six bits choose one of 64; the two numbers without a letter are passed over, so that all are equally likely.
         match ALPHABET.get(usize::from(byte.context("cannot read /dev/urandom")? & 63)) {
             Some(letter) => password.push(char::from(*letter)),
             None => continue,

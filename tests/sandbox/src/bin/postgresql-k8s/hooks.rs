@@ -36,7 +36,7 @@ pub fn app_bag(relation: &str, app: &str) -> Result<Bag> {
 }
 
 pub fn set_app_bag(relation: &str, bag: &Bag) -> Result<()> {
-    // Over standard input, so that no password stands in the process list.
+    // Over standard input, which takes any value; arguments could not carry a long one.
     run(&["relation-set", "-r", relation, "--app", "--file", "-"], Some(&serde_json::to_string(bag)?))
         .map(drop)
 }
