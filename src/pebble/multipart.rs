@@ -192,10 +192,12 @@ mod tests {
 
     const TYPE: &str = "multipart/form-data; boundary=abc";
 
+    type Part = (Head, Vec<u8>);
+
     /// Feeds a body in pieces that end at `cuts` and gathers the parts.
-    fn parse(body: &[u8], cuts: &[usize]) -> Result<(Vec<(Head, Vec<u8>)>, bool), Error> {
+    fn parse(body: &[u8], cuts: &[usize]) -> Result<(Vec<Part>, bool), Error> {
         let mut reader = Reader::new(TYPE)?;
-        let (mut parts, mut ended, mut from) = (Vec::<(Head, Vec<u8>)>::new(), false, 0);
+        let (mut parts, mut ended, mut from) = (Vec::<Part>::new(), false, 0);
         for to in cuts.iter().copied().chain([body.len()]) {
             reader.feed(&body[from..to]);
             from = to;
