@@ -1,1 +1,8 @@
 //! The sandbox: a small Juju model for one machine.
+
+pub mod agent;
+pub mod container;
+pub mod gob;
+pub mod pack;
+pub mod postgres;
+pub mod programs;
