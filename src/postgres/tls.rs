@@ -157,14 +157,16 @@ impl ServerCertVerifier for Unverified {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 
     use super::*;
 
     type Issuer = CertifiedIssuer<'static, KeyPair>;
 
     fn params(name: &str) -> CertificateParams {
-        CertificateParams::new(vec![name.to_owned()]).unwrap()
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
     }
 
     fn authority(mut params: CertificateParams) -> Issuer {
