@@ -22,6 +22,9 @@ use super::tls::client_config;
 const CLIENT_PARAMS: [&str; 5] =
     ["max_conns", "max_idle_conns", "max_conn_lifetime", "max_conn_idle_time", "connect_timeout"];
 
+/// A session that holds a lock is idle for as long as a migration takes; a firewall must not take it for dead.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// How long [`Connection::close`] waits for the farewell to be sent.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -63,7 +66,7 @@ impl Connection {
                 Ok(Ok(connection)) => fenced = fenced.or(Some(connection)),
             }
         }
-        fenced.ok_or_else(|| Error::of_all(failures))
+        fenced.ok_or_else(|| Error::of_all(&failures))
     }
 
     async fn open_one(dsn: &Dsn, endpoint: &Endpoint, name: &str, tls: &MakeRustlsConnect) -> Result<Self> {
@@ -170,7 +173,8 @@ fn config(dsn: &Dsn, endpoint: &Endpoint, application_name: &str) -> Config {
         .user(dsn.username())
         .password(dsn.password())
         .dbname(dsn.database())
-        .application_name(application_name);
+        .application_name(application_name)
+        .keepalives_idle(KEEPALIVE);
     let options = dsn
         .params()
         .iter()

@@ -40,7 +40,7 @@ pub enum Error {
     BadCa { reason: String },
     #[error("PostgreSQL at {host} takes no writes: connect to the primary, or wait until one is elected")]
     ReadOnly { host: String },
-    #[error("PostgreSQL at {host} denies it to {user} ({message}): grant the privilege")]
+    #[error("PostgreSQL at {host} does not let {user} do this ({message}): allow it there and try again")]
     Permission { host: String, user: String, message: String },
     #[error("the statement was canceled ({message}): run it again")]
     Canceled { message: String },
@@ -123,11 +123,11 @@ impl Error {
     }
 
     /// One error for several endpoints that failed each in its own way (see [`Self::is_of_endpoint`]).
-    pub(super) fn of_all(failures: Vec<Self>) -> Self {
+    pub(super) fn of_all(failures: &[Self]) -> Self {
         let mut hosts = Vec::new();
         let mut reasons = Vec::new();
         let (mut read_only, mut longest) = (Vec::new(), Some(Duration::ZERO));
-        for failure in &failures {
+        for failure in failures {
             match failure {
                 Self::Unreachable { host, reason } => {
                     longest = None;
@@ -171,12 +171,12 @@ mod tests {
     #[test]
     fn failures_of_several_endpoints_become_one() {
         let read_only = Error::ReadOnly { host: "c:1".to_owned() };
-        let all = |failures: &[Error]| Error::of_all(failures.to_vec()).to_string();
+        let all = |failures: &[Error]| Error::of_all(failures).to_string();
         assert_eq!(all(&[unreachable("a:1")]), unreachable("a:1").to_string());
         assert!(
             all(&[unreachable("a:1"), timeout("b:1")]).contains("a:1, b:1 (refused; no answer within 2s)")
         );
-        assert_eq!(Error::of_all(vec![timeout("a:1"), timeout("b:1")]), timeout("a:1, b:1"));
-        assert_eq!(Error::of_all(vec![unreachable("a:1"), read_only.clone()]), read_only);
+        assert_eq!(Error::of_all(&[timeout("a:1"), timeout("b:1")]), timeout("a:1, b:1"));
+        assert_eq!(Error::of_all(&[unreachable("a:1"), read_only.clone()]), read_only);
     }
 }

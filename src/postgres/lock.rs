@@ -46,7 +46,13 @@ impl<'c> AdvisoryLock<'c> {
     ///
     /// PostgreSQL counts the locks of one session, so a second call on the same connection succeeds too.
     pub async fn try_acquire(connection: &'c Connection, key: LockKey) -> Result<Option<Self>> {
-        let sql = "SELECT pg_try_advisory_lock($1, $2)";
+        // The session idles while others work under its lock; a timeout for idle sessions would end both.
+        let sql = match connection.server_version_num() {
+            140_000.. => {
+                "SELECT pg_try_advisory_lock($1, $2), set_config('idle_session_timeout', '0', false)"
+            }
+            _ => "SELECT pg_try_advisory_lock($1, $2)",
+        };
         let row = connection.query_one(sql, &[&key.class, &key.object]).await?;
         Ok(connection.get::<bool>(&row, 0)?.then_some(Self { connection, key }))
     }

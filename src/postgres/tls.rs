@@ -162,7 +162,60 @@ impl ServerCertVerifier for Unverified {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+
     use super::*;
+
+    type Issuer = CertifiedIssuer<'static, KeyPair>;
+
+    fn params(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    }
+
+    fn authority(mut params: CertificateParams) -> Issuer {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn signed(params: &CertificateParams, by: &Issuer) -> CertificateDer<'static> {
+        params.signed_by(&KeyPair::generate().unwrap(), by).unwrap().der().clone()
+    }
+
+    fn verdict(
+        bundle: &str,
+        shown: &CertificateDer<'_>,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let verifier = ChainOnly::new(bundle, Arc::new(ring::default_provider())).unwrap();
+        verifier.verify_server_cert(shown, &[], &"db.example".try_into().unwrap(), &[], UnixTime::now())
+    }
+
+    #[test]
+    fn the_chain_counts_and_the_name_does_not() {
+        let (ours, theirs) = (authority(params("ca")), authority(params("other ca")));
+        let server = signed(&params("another.example"), &ours);
+        let bundle = format!("{}\n{}", theirs.pem(), ours.pem());
+        assert!(verdict(&bundle, &server).is_ok());
+        assert!(verdict(&theirs.pem(), &server).is_err());
+    }
+
+    #[test]
+    fn dates_count() {
+        let ca = authority(params("ca"));
+        let mut old = params("db.example");
+        (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+        assert!(verdict(&ca.pem(), &signed(&old, &ca)).is_err());
+        let old = authority(old);
+        assert!(verdict(&old.pem(), old.der()).is_err(), "the bundle itself has expired");
+    }
+
+    #[test]
+    fn a_self_signed_server_is_trusted_by_its_own_certificate() {
+        let server = authority(params("another.example"));
+        assert!(verdict(&server.pem(), server.der()).is_ok());
+        assert!(verdict(&authority(params("ca")).pem(), server.der()).is_err());
+    }
 
     #[test]
     fn a_bad_bundle_is_a_typed_error() {

@@ -83,6 +83,7 @@ impl Query {
                         supported: "read-write",
                     });
                 }
+                _ if key.contains('\0') || value.contains('\0') => return Err(DsnError::Nul("parameter")),
                 key if UNSUPPORTED.contains(&key) => return Err(DsnError::Parameter(key.to_owned())),
                 _ => query.params.push((key, value)),
             }
@@ -169,6 +170,7 @@ mod tests {
             ("postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/nonexistent/ca", "dsn-ca-file"),
             ("postgres://u:hunter2@h/d?target_session_attrs=standby", "dsn-parameter"),
             ("postgres://u@h/d?password=hunter2", "dsn-parameter"),
+            ("postgres://u:hunter2@h/d?lock_timeout=%00", "dsn-nul"),
         ] {
             let error = Dsn::parse(url).unwrap_err();
             assert_eq!(error.kind(), kind, "{url}: {error}");
