@@ -13,6 +13,8 @@ mod questions;
 mod report;
 mod service;
 mod services;
+#[cfg(test)]
+mod tests;
 
 pub use apply::apply;
 pub use desired::{Desired, desired};
