@@ -5,6 +5,7 @@
 //! `Invalid` with a reason for the status, or `Ready`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
@@ -27,8 +28,8 @@ const LONGEST_NAME: usize = 49;
 /// plain text into the databag. The list is the one that the Python charm publishes, so a refresh changes nothing.
 const REQUESTED_SECRETS: &str = r#"["username", "password", "tls", "tls-ca", "uris", "read-only-uris", "entity-name", "entity-password"]"#;
 
-/// What the relation shows to this unit.
-#[derive(Clone, Debug)]
+/// What the relation shows to this unit. `Debug` shows which keys are there, but no values.
+#[derive(Clone)]
 pub struct DatabaseRelation {
     pub id: RelationId,
     /// Our application databag, which only the leader may read.
@@ -53,8 +54,20 @@ pub enum SecretContent {
     Content(BTreeMap<String, String>),
 }
 
-impl std::fmt::Debug for SecretContent {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for DatabaseRelation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DatabaseRelation")
+            .field("id", &self.id)
+            .field("remote", &self.remote.keys())
+            .field("user", &self.user)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SecretContent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => formatter.write_str("Absent"),
             Self::Unreadable(reason) => write!(formatter, "Unreadable({reason})"),
@@ -248,7 +261,7 @@ mod tests {
         let pairs = [("username", "u"), ("password", "p"), ("endpoints", "a:1,b:2")];
         assert_eq!(
             url(&relation(&pairs)),
-            "postgres://u:p@a:1,b:2/idp_kratos?target_session_attrs=read-write"
+            "postgres://u:p@a,b/idp_kratos?port=1%2C2&target_session_attrs=primary"
         );
     }
 

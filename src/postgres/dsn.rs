@@ -128,8 +128,9 @@ impl Dsn {
         self
     }
 
-    /// The URL with the password in it: `postgres://user:pass@host:port[,host:port]/db[?params]`. It belongs in a
-    /// child's environment only.
+    /// The URL with the password in it: `postgres://user:pass@host:port/db[?params]`, with several endpoints
+    /// `postgres://user:pass@host,host/db?port=port,port&target_session_attrs=primary`. It belongs in a child's
+    /// environment only.
     pub fn url(&self) -> String {
         let password = match self.parts.password.as_str() {
             "" => String::new(),
@@ -170,11 +171,24 @@ impl Dsn {
 
     fn url_with(&self, password: &str) -> String {
         let DsnParts { username, endpoints, database, tls, .. } = &self.parts;
-        let hosts = endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",");
+        let join = |part: fn(&Endpoint) -> String| endpoints.iter().map(part).collect::<Vec<_>>().join(",");
+        let (hosts, ports) =
+            (join(|endpoint| endpoint.host.clone()), join(|endpoint| endpoint.port.to_string()));
         let mut query: Vec<(&str, &str)> = Vec::new();
-        if endpoints.len() > 1 {
-            query.push(("target_session_attrs", "read-write"));
-        }
+        // Newer Go refuses a URL whose authority has more than one port, or an address in brackets beside another
+        // host. As parameters both are understood by every client.
+        let authority = match endpoints.as_slice() {
+            [endpoint] => endpoint.to_string(),
+            several => {
+                let has_ipv6 = several.iter().any(|endpoint| endpoint.host.contains(':'));
+                if has_ipv6 {
+                    query.push(("host", &hosts));
+                }
+                // Not "read-write": Kratos would then refuse a primary that is fenced against writes.
+                query.extend([("port", ports.as_str()), ("target_session_attrs", "primary")]);
+                if has_ipv6 { String::new() } else { hosts.clone() }
+            }
+        };
         match tls {
             Tls::Prefer => {}
             Tls::Disable => query.push(("sslmode", "disable")),
@@ -187,7 +201,7 @@ impl Dsn {
         let query = query.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value)));
         let query = query.collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("postgres://{}{password}@{hosts}/{}{mark}{query}", encode(username), encode(database))
+        format!("postgres://{}{password}@{authority}/{}{mark}{query}", encode(username), encode(database))
     }
 }
 
@@ -254,8 +268,8 @@ mod tests {
             .with_param("lock_timeout", "2s");
         assert_eq!(
             dsn.url(),
-            "postgres://relation_id_3:p@a:1,[::1]:2/model_kratos?target_session_attrs=read-write&sslmode=verify-ca\
-             &sslrootcert=%2Fetc%2Fdb%20ca.pem&application_name=a%26b&lock_timeout=2s"
+            "postgres://relation_id_3:p@/model_kratos?host=a%2C%3A%3A1&port=1%2C2&target_session_attrs=primary\
+             &sslmode=verify-ca&sslrootcert=%2Fetc%2Fdb%20ca.pem&application_name=a%26b&lock_timeout=2s"
         );
         let require = Dsn::new(DsnParts { tls: Tls::Require, ..parts() }).unwrap();
         assert!(require.url().ends_with("/model_kratos?sslmode=require"));

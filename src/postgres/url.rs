@@ -6,14 +6,12 @@
 use percent_encoding::percent_decode_str;
 
 use super::dsn::{Dsn, DsnError, DsnParts, Tls};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, EndpointError};
 
 /// Parameters that have their own place in a URL, that need files which Kratos and we would have to share, or that
 /// are secrets: none can be passed through.
-const UNSUPPORTED: [&str; 12] = [
-    "host",
+const UNSUPPORTED: [&str; 10] = [
     "hostaddr",
-    "port",
     "user",
     "password",
     "dbname",
@@ -30,7 +28,8 @@ impl Dsn {
     ///
     /// The CA bundle that `sslrootcert` names is read here, as Kratos would read it. `sslmode` may be `disable`,
     /// `prefer`, `require` or `verify-ca`; `require` with `sslrootcert` means `verify-ca`, as it does to Kratos.
-    /// A stated `target_session_attrs` must be `any` or `read-write`; several endpoints always mean `read-write`.
+    /// `host` may stand as a parameter instead, `port` too. A stated `target_session_attrs` must be `any`, `primary` or
+    /// `read-write`; several endpoints always mean `primary`.
     pub fn parse(url: &str) -> Result<Self, DsnError> {
         let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
         let rest = rest.ok_or(DsnError::Scheme)?;
@@ -49,7 +48,7 @@ impl Dsn {
         let parts = DsnParts {
             username: decode("user name", username)?,
             password: decode("password", password)?,
-            endpoints: Endpoint::parse_list(hosts)?,
+            endpoints: query.endpoints(hosts)?,
             database: decode("database name", database)?,
             tls: query.tls()?,
         };
@@ -59,6 +58,8 @@ impl Dsn {
 
 #[derive(Default)]
 struct Query {
+    host: Option<String>,
+    port: Option<String>,
     sslmode: Option<String>,
     sslrootcert: Option<String>,
     params: Vec<(String, String)>,
@@ -73,14 +74,16 @@ impl Query {
             let key = decode("parameter", &key.replace('+', " "))?;
             let value = decode("parameter", &value.replace('+', " "))?;
             match key.as_str() {
+                "host" => query.host = Some(value),
+                "port" => query.port = Some(value),
                 "sslmode" => query.sslmode = Some(value),
                 "sslrootcert" => query.sslrootcert = Some(value),
-                "target_session_attrs" if matches!(value.as_str(), "any" | "read-write") => {}
+                "target_session_attrs" if matches!(value.as_str(), "any" | "primary" | "read-write") => {}
                 "target_session_attrs" => {
                     return Err(DsnError::ParameterValue {
                         key: "target_session_attrs",
                         value,
-                        supported: "read-write",
+                        supported: "primary",
                     });
                 }
                 _ if key.contains('\0') || value.contains('\0') => return Err(DsnError::Nul("parameter")),
@@ -89,6 +92,35 @@ impl Query {
             }
         }
         Ok(query)
+    }
+
+    /// The hosts of the URL or of the parameter, with the ports of the parameter if it is there: one for all, or one
+    /// for each.
+    fn endpoints(&self, hosts: &str) -> Result<Vec<Endpoint>, DsnError> {
+        let mut endpoints = Endpoint::parse_list(match &self.host {
+            Some(host) if hosts.is_empty() => host,
+            _ => hosts,
+        })?;
+        let Some(port) = &self.port else { return Ok(endpoints) };
+        let ports: Vec<&str> = port.split(',').collect();
+        let count = endpoints.len();
+        for (index, endpoint) in endpoints.iter_mut().enumerate() {
+            let digits = match ports.as_slice() {
+                [one] => one,
+                several if several.len() == count => several[index],
+                _ => {
+                    return Err(DsnError::ParameterValue {
+                        key: "port",
+                        value: port.clone(),
+                        supported: "one for each host",
+                    });
+                }
+            };
+            let port =
+                digits.parse().map_err(|_| EndpointError::BadPort(port.clone(), (*digits).to_owned()))?;
+            *endpoint = Endpoint::new(&endpoint.host, port)?;
+        }
+        Ok(endpoints)
     }
 
     fn tls(&self) -> Result<Tls, DsnError> {
@@ -165,6 +197,8 @@ mod tests {
             ("postgres://u:hunter2@h", "dsn-missing-part"),
             ("postgres://u:hunter2@/d", "endpoint-empty-host"),
             ("postgres://u:hunter2@h:x/d", "endpoint-bad-port"),
+            ("postgres://u:hunter2@h/d?port=x", "endpoint-bad-port"),
+            ("postgres://u:hunter2@a,b,c/d?port=1,2", "dsn-parameter"),
             ("postgres://u:hunter2@h/d?sslmode=verify-full", "dsn-parameter"),
             ("postgres://u:hunter2@h/d?sslmode=verify-ca", "dsn-missing-part"),
             ("postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/nonexistent/ca", "dsn-ca-file"),

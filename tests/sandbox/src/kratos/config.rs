@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 pub fn read_files(files: &[String]) -> Result<Value, String> {
     let mut merged = Value::Object(Map::new());
     for file in files {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("open {file}: {}", reason(&error)))?;
+        let text =
+            std::fs::read_to_string(file).map_err(|error| format!("open {file}: {}", reason(&error)))?;
         let value: Value = serde_yaml::from_str(&text).map_err(|error| format!("yaml: {error}"))?;
         match value {
             Value::Object(_) => merge(&mut merged, value),

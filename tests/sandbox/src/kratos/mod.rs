@@ -33,7 +33,10 @@ use version::{Release, VERSION_VARIABLE};
 pub fn main() -> ExitCode {
     let name = std::env::var(VERSION_VARIABLE).ok();
     let Some(release) = Release::named(name.as_deref()) else {
-        err(&format!("kratos-double: {VERSION_VARIABLE} names no known release: {:?}\n", name.unwrap_or_default()));
+        err(&format!(
+            "kratos-double: {VERSION_VARIABLE} names no known release: {:?}\n",
+            name.unwrap_or_default()
+        ));
         return ExitCode::from(2);
     };
     let args: Vec<String> = std::env::args().skip(1).collect();
