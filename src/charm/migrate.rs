@@ -71,7 +71,7 @@ pub async fn migrate(
             tracing::warn!("cannot stop the services before the migration: {error}");
         }
     }
-    let outcome = migration::run(&Kratos::new(pebble.clone()), job, &progress).await;
+    let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress).await;
     if let Ok(report) = &outcome {
         observed.schema = SchemaKnowledge::Known(report.schema.clone());
     }

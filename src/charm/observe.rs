@@ -58,7 +58,7 @@ pub async fn observe(
 
 /// Asks the program and the database, if something depends on it.
 async fn look_closer(pebble: &Client, observed: &mut Observed) {
-    let kratos = Kratos::new(pebble.clone());
+    let kratos = Kratos::Workload(pebble.clone());
     if questions::is_version_needed(observed) {
         let version = match kratos.version().await {
             Ok(version) => Version::Known(version),

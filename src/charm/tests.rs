@@ -350,7 +350,7 @@ fn costly_questions_are_asked_only_when_something_depends_on_them() {
     let mut unrecorded = quiet.clone();
     unrecorded.peers.as_mut().unwrap().application.remove("migration_version_3");
     asked.push(("no record", unrecorded));
-    let mut failing = quiet.clone();
+    let mut failing = quiet;
     let check = json!({"name": "ready", "status": "down", "failures": 3, "threshold": 3});
     container(&mut failing).checks = vec![serde_json::from_value::<CheckInfo>(check).unwrap()];
     asked.push(("not ready", failing));

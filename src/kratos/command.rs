@@ -1,13 +1,17 @@
-//! The Kratos program in the workload: its version, the migrations it knows, and the migration process.
+//! The Kratos program: its version, the migrations it knows, and the migration process.
 //!
-//! Runs through Pebble's exec. The DSN goes through the environment, never through an argument.
+//! It runs in the workload through Pebble's exec, or as a child of this process for a rehearsal by hand. The DSN goes
+//! through the environment, never through an argument.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::timeout;
 
+use super::process::{KratosProcess, LocalProcess, ProcessError};
 use super::version::WorkloadVersion;
-use crate::pebble::{self, Client, ExecOutput, ExecRequest, Process};
+use crate::pebble::{Client, ExecRequest, Output};
 use crate::postgres::Dsn;
 
 const PROGRAM: &str = "kratos";
@@ -19,8 +23,8 @@ const BACKSTOP: Duration = Duration::from_secs(60);
 /// Why the program gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot run `{command}` in the workload: {source}")]
-    Run { command: String, source: pebble::Error },
+    #[error("cannot run `{command}`: {source}")]
+    Run { command: String, source: ProcessError },
     #[error("`{command}` exited with {code}{}", said(text))]
     Exit { command: String, code: i64, text: String },
     #[error("the output of `{command}` cannot be understood: {what}")]
@@ -37,24 +41,32 @@ pub struct ListedMigration {
     pub version: String,
     #[serde(default)]
     pub name: String,
+    /// Its SQL; empty for a migration that is written in Go.
+    #[serde(default)]
+    pub content: String,
 }
 
 /// The program.
 #[derive(Clone, Debug)]
-pub struct Kratos {
-    pebble: Client,
+pub enum Kratos {
+    /// In the workload behind this Pebble.
+    Workload(Client),
+    /// On this machine.
+    Local(PathBuf),
+}
+
+/// What a process that ended left.
+struct Answer {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    code: i64,
 }
 
 impl Kratos {
-    /// The program in the workload behind `pebble`.
-    pub fn new(pebble: Client) -> Self {
-        Self { pebble }
-    }
-
     /// Its version.
     pub async fn version(&self) -> Result<WorkloadVersion, Error> {
-        let output = self.ask(&["version"], None).await?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let stdout = self.ask(&["version"], None).await?;
+        let text = String::from_utf8_lossy(&stdout);
         WorkloadVersion::from_output(&text).ok_or_else(|| Error::Output {
             command: named(&["version"]),
             what: format!("there is no version in {:?}", text.chars().take(80).collect::<String>()),
@@ -65,33 +77,70 @@ impl Kratos {
     /// would migrate.
     pub async fn migrations(&self, dsn: &Dsn) -> Result<Vec<ListedMigration>, Error> {
         let arguments = ["migrate", "sql", "status", "-e", "--format", "json"];
-        let output = self.ask(&arguments, Some(dsn)).await?;
-        serde_json::from_slice(&output.stdout)
+        let stdout = self.ask(&arguments, Some(dsn)).await?;
+        serde_json::from_slice(&stdout)
             .map_err(|error| Error::Output { command: named(&arguments), what: error.to_string() })
     }
 
-    /// Starts to migrate. The process ends within `limit` and some time, even if nobody stops it.
+    /// Starts to migrate. In the workload the process ends within `limit` and some time, even if nobody stops it.
     pub async fn migrate(
         &self,
         version: &WorkloadVersion,
         dsn: &Dsn,
         limit: Duration,
-    ) -> Result<Process, Error> {
-        let arguments = migrate_arguments(version);
-        let request = ExecRequest { timeout: Some(limit + BACKSTOP), ..request(arguments, Some(dsn)) };
-        self.pebble.exec(request).await.map_err(|source| Error::Run { command: named(arguments), source })
+    ) -> Result<KratosProcess, Error> {
+        self.start(migrate_arguments(version), Some(dsn), limit + BACKSTOP).await
     }
 
-    async fn ask(&self, arguments: &[&str], dsn: Option<&Dsn>) -> Result<ExecOutput, Error> {
-        let request = ExecRequest { timeout: Some(ANSWER_LIMIT), ..request(arguments, dsn) };
-        let output = self.pebble.exec_output(request, ANSWER_LIMIT).await;
-        let output = output.map_err(|source| Error::Run { command: named(arguments), source })?;
-        if output.exit_code == 0 {
-            return Ok(output);
+    async fn ask(&self, arguments: &[&str], dsn: Option<&Dsn>) -> Result<Vec<u8>, Error> {
+        let command = || named(arguments);
+        let run = async {
+            let mut process = self.start(arguments, dsn, ANSWER_LIMIT).await?;
+            let mut answer = Answer { stdout: Vec::new(), stderr: Vec::new(), code: -1 };
+            while let Some(piece) = process.next_output().await {
+                match piece {
+                    Output::Stdout(bytes) => answer.stdout.extend_from_slice(&bytes),
+                    Output::Stderr(bytes) => answer.stderr.extend_from_slice(&bytes),
+                }
+            }
+            answer.code = process
+                .wait(ANSWER_LIMIT)
+                .await
+                .map_err(|source| Error::Run { command: command(), source })?;
+            Ok(answer)
+        };
+        let late = || Error::Run { command: command(), source: ProcessError::Late(ANSWER_LIMIT) };
+        let answer = timeout(ANSWER_LIMIT, run).await.unwrap_or_else(|_| Err(late()))?;
+        if answer.code == 0 {
+            return Ok(answer.stdout);
         }
-        let text = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&answer.stderr);
         let text = reason(&dsn.map_or(text.clone(), |dsn| dsn.redact(&text).into_owned().into()));
-        Err(Error::Exit { command: named(arguments), code: output.exit_code, text })
+        Err(Error::Exit { command: command(), code: answer.code, text })
+    }
+
+    async fn start(
+        &self,
+        arguments: &[&str],
+        dsn: Option<&Dsn>,
+        limit: Duration,
+    ) -> Result<KratosProcess, Error> {
+        // Kratos would report its use to its makers; a migration is no occasion.
+        let mut environment = vec![("SQA_OPT_OUT", "true".to_owned())];
+        environment.extend(dsn.map(|dsn| ("DSN", dsn.url())));
+        let process = match self {
+            Self::Workload(pebble) => {
+                let mut request = ExecRequest::new(std::iter::once(PROGRAM).chain(arguments.iter().copied()));
+                request.timeout = Some(limit);
+                request.environment =
+                    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                pebble.exec(request).await.map(KratosProcess::Workload).map_err(ProcessError::from)
+            }
+            Self::Local(program) => LocalProcess::start(program, arguments, &environment)
+                .map(KratosProcess::Local)
+                .map_err(ProcessError::from),
+        };
+        process.map_err(|source| Error::Run { command: named(arguments), source })
     }
 }
 
@@ -101,16 +150,6 @@ fn migrate_arguments(version: &WorkloadVersion) -> &'static [&'static str] {
     } else {
         &["migrate", "sql", "-e", "--yes"]
     }
-}
-
-fn request(arguments: &[&str], dsn: Option<&Dsn>) -> ExecRequest {
-    let mut request = ExecRequest::new(std::iter::once(PROGRAM).chain(arguments.iter().copied()));
-    // Kratos asks once a day whether it may send usage data; a migration is no occasion.
-    request.environment.insert("SQA_OPT_OUT".to_owned(), "true".to_owned());
-    if let Some(dsn) = dsn {
-        request.environment.insert("DSN".to_owned(), dsn.url());
-    }
-    request
 }
 
 fn named(arguments: &[&str]) -> String {

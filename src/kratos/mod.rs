@@ -5,6 +5,7 @@ pub mod config;
 pub mod environment;
 pub mod options;
 pub mod place;
+pub mod process;
 pub mod version;
 
 pub use place::Place;

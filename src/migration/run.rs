@@ -12,7 +12,7 @@ use super::stop::stop;
 use super::timeout::Timeout;
 use crate::kratos::WorkloadVersion;
 use crate::kratos::command::{self, Kratos};
-use crate::pebble::Process;
+use crate::kratos::process::KratosProcess;
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, holder};
 
 /// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first.
@@ -157,7 +157,6 @@ async fn run_locked(
     say(progress, format!("{pending} migrations pending for {}; timeout {} s", job.version, job.timeout));
     let dsn = job.process_dsn(side.server_version_num());
     let mut process = kratos.migrate(&job.version, &dsn, job.timeout.duration()).await?;
-    process.close_stdin().await;
     let mut lines = Lines::new(&job.dsn, progress.clone());
     let watch =
         Watch { side, known: &known, total: before.applied + before.pending_count().unwrap_or(0), progress };
@@ -235,7 +234,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Reads the output until its end, or until the deadline; tells whether the end came.
-    async fn until(&self, deadline: Instant, process: &mut Process, lines: &mut Lines<'_>) -> bool {
+    async fn until(&self, deadline: Instant, process: &mut KratosProcess, lines: &mut Lines<'_>) -> bool {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         looks.reset();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::output::Lines;
-use crate::pebble::Process;
+use crate::kratos::process::{EndSignal, KratosProcess};
 use crate::postgres::{Connection, activity};
 
 /// From the deadline until no session of ours holds a lock any more.
@@ -23,7 +23,7 @@ const TERMINATING: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_millis(1500);
 
 /// Ends `process` and all sessions named `name`; `side` is a connection to the same database.
-pub async fn stop(process: &mut Process, lines: &mut Lines<'_>, side: &Connection, name: &str) {
+pub async fn stop(process: &mut KratosProcess, lines: &mut Lines<'_>, side: &Connection, name: &str) {
     let end = Instant::now() + LIMIT;
     let canceling = Instant::now() + CANCELING;
     let mut has_ended = false;
@@ -34,10 +34,9 @@ pub async fn stop(process: &mut Process, lines: &mut Lines<'_>, side: &Connectio
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    for signal in ["SIGTERM", "SIGKILL"] {
+    for signal in [EndSignal::Terminate, EndSignal::Kill] {
         if !has_ended {
-            // An error says that it has ended meanwhile.
-            let _ = process.send_signal(signal).await;
+            process.end(signal).await;
             has_ended = drain(process, lines, TERMINATING).await;
         }
     }
@@ -49,7 +48,7 @@ pub async fn stop(process: &mut Process, lines: &mut Lines<'_>, side: &Connectio
 }
 
 /// Reads output until its end or for at most `limit`; tells whether the end came.
-async fn drain(process: &mut Process, lines: &mut Lines<'_>, limit: Duration) -> bool {
+async fn drain(process: &mut KratosProcess, lines: &mut Lines<'_>, limit: Duration) -> bool {
     let read = async {
         while let Some(piece) = process.next_output().await {
             lines.push(&piece);
