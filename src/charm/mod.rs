@@ -33,6 +33,10 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
     let pebble = Client::new(&place.socket);
     let event = context.event.clone();
     note(&event);
+    if matches!(event, Event::Stop | Event::Remove) {
+        // The unit goes; Kubernetes ends what runs.
+        return Ok(());
+    }
     let mut observed = observe(agent, &pebble, context, place).await?;
     if let Event::Action(action) = &event {
         actions::run(agent, &pebble, action, &mut observed).await?;
@@ -41,7 +45,7 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
     }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;
-    let status = report::status(&observed, &desired.service, &applied);
+    let status = report::status(&observed, &applied);
     if applied.shown.as_ref().unwrap_or(&observed.status) != &status {
         apply::tolerate(agent.status_set(Scope::Unit, &status).await)?;
     }

@@ -118,7 +118,7 @@ fn started(mut observed: Observed) -> Observed {
 }
 
 fn status(observed: &Observed) -> String {
-    let status = report::status(observed, &desired(observed).service, &Applied::default());
+    let status = report::status(observed, &Applied::default());
     format!("{} {}", status.kind.word(), status.message)
 }
 

@@ -24,15 +24,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the context from the variables of a hook; the error names the variable that is missing or wrong.
+    /// Reads the context from the variables of a hook; the error names the variable that is missing or wrong. Only
+    /// what every decision needs has to be there.
     pub fn from_environment(environment: &Environment) -> Result<Self> {
         Ok(Self {
             event: Event::from_environment(environment)?,
             unit: environment.require_parsed("JUJU_UNIT_NAME", "a unit name")?,
             model: environment.require("JUJU_MODEL_NAME")?.to_owned(),
-            model_uuid: environment.require("JUJU_MODEL_UUID")?.to_owned(),
-            charm_dir: environment.require("JUJU_CHARM_DIR")?.into(),
-            juju_version: environment.require("JUJU_VERSION")?.to_owned(),
+            model_uuid: environment.get("JUJU_MODEL_UUID").unwrap_or_default().to_owned(),
+            charm_dir: environment.get("JUJU_CHARM_DIR").unwrap_or_default().into(),
+            juju_version: environment.get("JUJU_VERSION").unwrap_or_default().to_owned(),
         })
     }
 

@@ -5,6 +5,7 @@
 //! and a killed Kratos leaves a statement that goes on and commits unbooked: so the order in which a run is
 //! stopped matters, see `stop`.
 
+mod leftovers;
 mod outcome;
 mod output;
 mod run;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use super::leftovers::{PREFIX, end_leftovers};
 use super::outcome::{Failure, Outcome, Reached, Report};
 use super::output::{Lines, Progress};
 use super::schema::{Known, Migration, MigrationVersion, Schema};
@@ -42,7 +43,7 @@ impl Job {
 
     /// The name of Kratos' own sessions.
     fn process_name(&self) -> String {
-        format!("kratos-migrate {}", self.who)
+        format!("{PREFIX}{}", self.who)
     }
 
     /// The DSN of the process: sessions that can be found, and that end by themselves soon after the process.
@@ -138,6 +139,9 @@ async fn run_locked(
     side: &Connection,
     progress: &UnboundedSender<Progress>,
 ) -> Outcome {
+    for name in end_leftovers(side).await? {
+        say(progress, format!("ended what an earlier run left: {name}"));
+    }
     let known = known(kratos, &job.version, &job.dsn).await?;
     let before = look(side, &known).await?;
     if before.is_newer() {

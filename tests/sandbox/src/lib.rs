@@ -8,3 +8,5 @@ pub mod kratos;
 pub mod pack;
 pub mod postgres;
 pub mod programs;
+/// A double of Pebble, the service manager of the workload's container.
+pub mod pebble;
