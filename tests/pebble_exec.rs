@@ -95,7 +95,7 @@ fn end() -> Message {
     Message::text("{\"command\":\"end\"}")
 }
 
-fn done(data: Value) -> Value {
+fn done(data: &Value) -> Value {
     json!({"id": "3", "status": "Done", "ready": true, "tasks": [{"id": "3", "status": "Done", "data": data}]})
 }
 
@@ -162,7 +162,7 @@ async fn recorded_sessions_give_their_output_and_their_end() {
 #[tokio::test]
 async fn a_missing_exit_code_is_a_failure() {
     for data in [json!({}), json!(null), json!({"exit-code": "0"})] {
-        let script = Script { stdio: vec![end()], stderr: vec![end()], change: done(data) };
+        let script = Script { stdio: vec![end()], stderr: vec![end()], change: done(&data) };
         let output = Player::new(script).client.exec_output(ExecRequest::new(["x"]), PATIENCE).await.unwrap();
         assert_eq!(output.exit_code, -1);
     }
@@ -172,7 +172,7 @@ async fn a_missing_exit_code_is_a_failure() {
 async fn output_that_is_cut_off_is_never_a_success() {
     let piece = || Message::binary(&b"half"[..]);
     for (stdio, stderr) in [(vec![piece()], vec![end()]), (vec![piece(), end()], vec![])] {
-        let player = Player::new(Script { stdio, stderr, change: done(json!({"exit-code": 0})) });
+        let player = Player::new(Script { stdio, stderr, change: done(&json!({"exit-code": 0})) });
         let mut process = player.client.exec(ExecRequest::new(["x"])).await.unwrap();
         assert_eq!(process.next_output().await, Some(Output::Stdout("half".into())));
         assert_eq!(process.next_output().await, None);
@@ -189,7 +189,7 @@ async fn other_messages_on_an_output_are_passed_over() {
         Message::binary(&b"out"[..]),
         end(),
     ];
-    let player = Player::new(Script { stdio, stderr: vec![end()], change: done(json!({"exit-code": 7})) });
+    let player = Player::new(Script { stdio, stderr: vec![end()], change: done(&json!({"exit-code": 7})) });
     let output = player.client.exec_output(ExecRequest::new(["x"]), PATIENCE).await.unwrap();
     assert_eq!((output.exit_code, output.stdout.as_slice()), (7, &b"out"[..]));
 }
@@ -199,7 +199,7 @@ async fn input_ends_with_the_output() {
     let player = Player::new(Script {
         stdio: vec![end()],
         stderr: vec![end()],
-        change: done(json!({"exit-code": 0})),
+        change: done(&json!({"exit-code": 0})),
     });
     let request = ExecRequest { stdin: Stdin::Open, ..ExecRequest::new(["reader"]) };
     let mut process = player.client.exec(request).await.unwrap();
