@@ -11,7 +11,6 @@ use base64::Engine;
 use kratos_operator::pebble::{Change, ChangeId, CheckStatus, Error, Layer, MakeDir};
 use pebble_support::{Canned, answer};
 use serde_json::Value;
-use std::path::PathBuf;
 use std::time::Duration;
 
 struct Recording {
@@ -70,24 +69,10 @@ impl Recording {
     }
 }
 
-/// All recorded plain exchanges, or None after saying why there are none.
+/// All recorded plain exchanges.
 fn recordings() -> Option<Vec<Recording>> {
-    let Some(root) = std::env::var_os("KRATOS_OPERATOR_RECORDINGS") else {
-        println!("skipped: KRATOS_OPERATOR_RECORDINGS is not set");
-        return None;
-    };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(PathBuf::from(root).join("pebble"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
-        .collect();
-    files.sort();
-    let read = |path: PathBuf| {
-        let json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        Recording { name: path.file_name().unwrap().to_string_lossy().into_owned(), json }
-    };
-    let all: Vec<_> = files.into_iter().map(read).collect();
-    Some(all.into_iter().filter(|r| r.json.get("kind").is_none() && r.status() != 0).collect())
+    let all = pebble_support::recordings()?.into_iter().map(|(name, json)| Recording { name, json });
+    Some(all.filter(|r| r.json.get("kind").is_none() && r.status() != 0).collect())
 }
 
 fn names(list: &Value) -> Vec<&str> {

@@ -1,8 +1,14 @@
 //! A daemon made of canned answers: given raw HTTP answers, it hands out one per connection on a unix socket and keeps the requests.
 
-#![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "helpers of several test files; one that fails fails its test"
+)]
 
 use kratos_operator::pebble::Client;
+use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -45,10 +51,28 @@ impl Canned {
     }
 
     /// The requests so far, as they came.
-    #[allow(dead_code, reason = "not every test file looks at the requests")]
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
+}
+
+/// The recordings of a real Pebble, by file name, or None after saying why there are none.
+pub fn recordings() -> Option<Vec<(String, Value)>> {
+    let Some(root) = std::env::var_os("KRATOS_OPERATOR_RECORDINGS") else {
+        println!("skipped: KRATOS_OPERATOR_RECORDINGS is not set");
+        return None;
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(PathBuf::from(root).join("pebble"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
+        .collect();
+    files.sort();
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap())
+    };
+    Some(files.into_iter().map(read).collect())
 }
 
 /// A whole answer with a length.
@@ -62,7 +86,7 @@ pub fn answer(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// Reads the head, and as much body as the head announces.
-async fn read_request(stream: &mut UnixStream) -> Vec<u8> {
+pub async fn read_request(stream: &mut UnixStream) -> Vec<u8> {
     let mut request = Vec::new();
     loop {
         if let Some(end) = request.windows(4).position(|w| w == b"\r\n\r\n") {
