@@ -1,7 +1,9 @@
 //! A real PostgreSQL: the cluster itself, and the charm's stand-in that makes roles and databases in it.
 
+mod charm;
 mod cluster;
 mod orphan;
+mod world;
 
 use std::fs;
 use std::path::Path;
