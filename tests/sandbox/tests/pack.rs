@@ -1,5 +1,7 @@
 //! The charm as Juju unpacks it and as a `.charm` file.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
