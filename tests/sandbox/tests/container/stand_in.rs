@@ -34,9 +34,10 @@ pub fn script(dir: &Path) -> PathBuf {
 fn pebble() {
     let Some(dir) = env::var_os("PEBBLE").map(PathBuf::from) else { return };
     // The service is there before the socket is, so that who sees the socket can count on it.
-    let _service = Command::new("kratos").arg("300").process_group(0).spawn().unwrap();
+    let mut service = Command::new("kratos").arg("300").process_group(0).spawn().unwrap();
     let listener = UnixListener::bind(dir.join(".pebble.socket")).unwrap();
     for stream in listener.incoming() {
         drop(stream.unwrap());
     }
+    service.wait().unwrap();
 }
