@@ -1,7 +1,8 @@
-//! What the charm relies on in Pebble, through its own client: the plan, services, replans, changes, checks, logs, notices.
+//! What the charm relies on in Pebble, through its own client: the plan, services, replans, changes, checks,
+//! logs, notices.
 //!
-//! Runs against the sandbox's double, or against a real Pebble when PEBBLE_BIN names its binary, so that the double is held to
-//! what the real one does.
+//! Runs against the sandbox's double, or against a real Pebble when PEBBLE_BIN names its binary, so that the
+//! double is held to what the real one does.
 
 #![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
 

@@ -1,4 +1,5 @@
-//! A daemon of its own for each contract test: a real Pebble when PEBBLE_BIN names one, else the sandbox's double.
+//! A daemon of its own for each contract test: a real Pebble when PEBBLE_BIN names one, else the sandbox's
+//! double.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 /// Ample for a machine that is busy; nothing in the tests waits that long on a good day.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A daemon that runs in a directory of its own; it is stopped, and its services with it, when this is dropped.
+/// A daemon that runs in a directory of its own; it is stopped, and its services with it, when this is
+/// dropped.
 pub struct Daemon {
     pub client: Client,
     child: Child,
