@@ -1,7 +1,7 @@
 //! The client against what a real Pebble once answered.
 //!
-//! The recordings are read from the directory `pebble` in the one that KRATOS_OPERATOR_RECORDINGS names; without that variable
-//! each test says so and passes.
+//! The recordings are read from the directory `pebble` in the one that KRATOS_OPERATOR_RECORDINGS names;
+//! without that variable each test says so and passes.
 
 #![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
 

@@ -156,12 +156,14 @@ impl Client {
         self.get("/v1/changes", &[("select", select.as_str())]).await?.list("changes")
     }
 
-    /// Asks Pebble to give up a change that runs; it may take a moment to end. One that has ended is an API error.
+    /// Asks Pebble to give up a change that runs; it may take a moment to end. One that has ended is an API
+    /// error.
     pub async fn abort_change(&self, id: &ChangeId) -> Result<Change, Error> {
         self.post(&format!("/v1/changes/{id}"), &json!({"action": "abort"})).await?.result("change")
     }
 
-    /// Waits until a change has ended well, for at most `limit`; a change that ended badly is [`Error::Change`].
+    /// Waits until a change has ended well, for at most `limit`; a change that ended badly is
+    /// [`Error::Change`].
     pub async fn wait_change(&self, id: &ChangeId, limit: Duration) -> Result<Change, Error> {
         let deadline = deadline(limit);
         let mut polling = false;

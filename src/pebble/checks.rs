@@ -45,7 +45,8 @@ pub struct CheckInfo {
 }
 
 impl CheckInfo {
-    /// Daemons that know `startup` give every running check a change; without one it does not run, whatever its status says.
+    /// Daemons that know `startup` give every running check a change; without one it does not run, whatever
+    /// its status says.
     fn normal(mut self) -> Self {
         if self.startup.is_some() && self.change_id.as_ref().is_none_or(String::is_empty) {
             self.status = CheckStatus::Inactive;
@@ -75,7 +76,8 @@ struct Health {
 }
 
 impl Client {
-    /// The named checks that the plan has, sorted by name; unknown names are missing. No names give no checks.
+    /// The named checks that the plan has, sorted by name; unknown names are missing. No names give no
+    /// checks.
     pub async fn checks<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<CheckInfo>, Error> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -99,7 +101,8 @@ impl Client {
         self.check_action("start", names).await
     }
 
-    /// Stops checks and yields the names of those that ran. One whose startup is enabled is started again by the next layer or replan.
+    /// Stops checks and yields the names of those that ran. One whose startup is enabled is started again by
+    /// the next layer or replan.
     pub async fn stop_checks<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<String>, Error> {
         self.check_action("stop", names).await
     }
@@ -117,7 +120,8 @@ impl Client {
         Ok(CheckRefresh { info: refresh.info.normal(), error: refresh.error })
     }
 
-    /// Whether all checks of a level are up (None: of every level). Ready includes alive; checks that do not run do not count.
+    /// Whether all checks of a level are up (None: of every level). Ready includes alive; checks that do not
+    /// run do not count.
     pub async fn health(&self, level: Option<&HealthLevel>) -> Result<bool, Error> {
         let query: Vec<_> = level.map(|level| ("level", level.as_str())).into_iter().collect();
         Ok(self.get("/v1/health", &query).await?.result::<Health>("health")?.healthy)

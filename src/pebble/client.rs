@@ -1,4 +1,5 @@
-//! The transport: requests over the unix socket, each on a connection of its own, each step with a time limit.
+//! The transport: requests over the unix socket, each on a connection of its own, each step with a time
+//! limit.
 
 use super::envelope::Envelope;
 use super::error::Error;
@@ -15,7 +16,8 @@ use tokio::time::timeout;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest JSON answer that is read: far above a full log answer, far below what would hurt the charm's container.
+/// The largest JSON answer that is read: far above a full log answer, far below what would hurt the charm's
+/// container.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 
 /// A client of one Pebble daemon. Cloning is cheap; making one does no I/O.
@@ -120,7 +122,8 @@ impl Client {
         Envelope::read(call, status, &body)
     }
 
-    /// Waits for one step of a call; a step that takes longer than `limit` is a connection that does not answer.
+    /// Waits for one step of a call; a step that takes longer than `limit` is a connection that does not
+    /// answer.
     async fn within<T>(
         &self,
         limit: Duration,
@@ -150,7 +153,8 @@ impl Client {
     }
 }
 
-/// The deepest cause of a transport error as an I/O error; the layers above it only say that a request failed.
+/// The deepest cause of a transport error as an I/O error; the layers above it only say that a request
+/// failed.
 pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> io::Error {
     // What is no I/O error at all is a connection that ended, or spoke no HTTP, before the answer was whole.
     let mut kind = io::ErrorKind::UnexpectedEof;

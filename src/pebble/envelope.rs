@@ -1,4 +1,5 @@
-//! The JSON frame around every answer of Pebble: given an HTTP status and a body, it yields the result or Pebble's error.
+//! The JSON frame around every answer of Pebble: given an HTTP status and a body, it yields the result or
+//! Pebble's error.
 
 use super::changes::ChangeId;
 use super::error::Error;
@@ -27,7 +28,8 @@ struct Refusal {
 impl Envelope {
     /// Reads an answer. `call` names the request ("GET /v1/plan") for errors.
     ///
-    /// What makes an answer an error is its type, not its status: a failed health check is a good answer with status 502.
+    /// What makes an answer an error is its type, not its status: a failed health check is a good answer with
+    /// status 502.
     pub(super) fn read(call: &str, status: u16, body: &[u8]) -> Result<Self, Error> {
         let envelope: Self = match serde_json::from_slice(body) {
             Ok(envelope) => envelope,
@@ -65,7 +67,8 @@ impl Envelope {
 }
 
 fn refusal(call: &str, code: u16, kind: Option<String>, message: &str) -> Error {
-    // A daemon that does not know the path says so with this sentence; other 404s are about the thing that was asked for.
+    // A daemon that does not know the path says so with this sentence; other 404s are about the thing that
+    // was asked for.
     if code == 405 || (code == 404 && message == "invalid API endpoint requested") {
         return Error::Unsupported { call: call.to_owned() };
     }

@@ -5,13 +5,15 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A failed call. Texts that come from the daemon are passed on as they are; environment values and file contents never appear.
+/// A failed call. Texts that come from the daemon are passed on as they are; environment values and file
+/// contents never appear.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Pebble cannot be reached, does not answer in time, or the connection ended in the middle of an answer.
     ///
-    /// `source.kind()` tells which: `NotFound` (no socket: not started, or cleanly stopped), `ConnectionRefused` (a stale
-    /// socket: the daemon was killed), `TimedOut` (no answer within the client's timeout), `UnexpectedEof` (cut off), and so on.
+    /// `source.kind()` tells which: `NotFound` (no socket: not started, or cleanly stopped),
+    /// `ConnectionRefused` (a stale socket: the daemon was killed), `TimedOut` (no answer within the client's
+    /// timeout), `UnexpectedEof` (cut off), and so on.
     #[error("cannot talk to Pebble at {}: {source}", socket.display())]
     Connection { socket: PathBuf, source: io::Error },
 
@@ -27,11 +29,13 @@ pub enum Error {
     #[error(transparent)]
     Path(#[from] PathError),
 
-    /// A change ended in an error: `err` is its summary of the failed tasks, `logs` are the log lines of all its tasks.
+    /// A change ended in an error: `err` is its summary of the failed tasks, `logs` are the log lines of all
+    /// its tasks.
     #[error("{}", change_text(summary, err, logs))]
     Change { id: String, summary: String, err: String, logs: Vec<String> },
 
-    /// A command that runs in the workload could not be served any further (its input is closed, it has ended).
+    /// A command that runs in the workload could not be served any further (its input is closed, it has
+    /// ended).
     #[error("command {command:?}: {message}")]
     Exec { command: String, message: String },
 
@@ -116,7 +120,8 @@ impl Error {
     }
 }
 
-/// Pebble's summary of the failure, then the log lines of the tasks, which hold the last output of a service that would not start.
+/// Pebble's summary of the failure, then the log lines of the tasks, which hold the last output of a service
+/// that would not start.
 fn change_text(summary: &str, err: &str, logs: &[String]) -> String {
     let mut text = if err.is_empty() { format!("{summary} failed") } else { err.to_owned() };
     if !logs.is_empty() {

@@ -1,4 +1,5 @@
-//! Running a command in the workload: the request, the three websockets, and the shortcut that gathers the output.
+//! Running a command in the workload: the request, the three websockets, and the shortcut that gathers the
+//! output.
 
 use super::changes::ChangeId;
 use super::client::{Client, root_cause};
@@ -26,7 +27,8 @@ const AFTERMATH: Duration = Duration::from_secs(6);
 /// The most output that [`Client::exec_output`] gathers, both streams together: 64 MiB.
 const OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
 
-/// A command to run. `Debug` shows the program and the names of the environment, but no arguments and no values.
+/// A command to run. `Debug` shows the program and the names of the environment, but no arguments and no
+/// values.
 #[derive(Clone)]
 pub struct ExecRequest {
     /// The program, looked up in the daemon's own PATH, and its arguments. No shell is involved.
@@ -38,8 +40,9 @@ pub struct ExecRequest {
     /// Take environment, user and working directory of this service.
     pub service_context: Option<String>,
     pub user: Owner,
-    /// After this time Pebble kills the direct child with SIGKILL. A process that the child started lives on, and as long as it
-    /// holds the output the command does not end: the waiting side needs a limit of its own.
+    /// After this time Pebble kills the direct child with SIGKILL. A process that the child started lives on,
+    /// and as long as it holds the output the command does not end: the waiting side needs a limit of its
+    /// own.
     pub timeout: Option<Duration>,
     /// Whether stderr comes apart from stdout (default) or mixed into it.
     pub split_stderr: bool,
@@ -122,8 +125,8 @@ impl fmt::Debug for ExecRequest {
 }
 
 impl Client {
-    /// Starts a command. What Pebble refuses at once (no such program or directory, unknown user) is an API error; what it finds
-    /// out when it starts the process is [`Error::Change`] from [`Process::wait`].
+    /// Starts a command. What Pebble refuses at once (no such program or directory, unknown user) is an API
+    /// error; what it finds out when it starts the process is [`Error::Change`] from [`Process::wait`].
     pub async fn exec(&self, request: ExecRequest) -> Result<Process, Error> {
         let (change, result) = self.post("/v1/exec", &request.body()).await?.change()?;
         let started = Started::deserialize(result)
@@ -136,7 +139,8 @@ impl Client {
         }
     }
 
-    /// Runs a command to its end and gathers its output, for at most `limit`, after which the command is killed.
+    /// Runs a command to its end and gathers its output, for at most `limit`, after which the command is
+    /// killed.
     ///
     /// A command that exits with another code than 0 is a result, not an error.
     pub async fn exec_output(&self, request: ExecRequest, limit: Duration) -> Result<ExecOutput, Error> {
@@ -162,7 +166,8 @@ impl Client {
         timeout(limit, run).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// The control websocket comes first: the process starts when the others are there, and a fast one may be over by then.
+    /// The control websocket comes first: the process starts when the others are there, and a fast one may be
+    /// over by then.
     async fn connect(&self, task: &str, split_stderr: bool) -> Result<Sockets, Error> {
         Ok(Sockets {
             control: self.websocket(task, "control").await?,

@@ -1,4 +1,5 @@
-//! Files of the workload that are looked at, made or removed without their content: listings, directories, removal.
+//! Files of the workload that are looked at, made or removed without their content: listings, directories,
+//! removal.
 
 use super::client::Client;
 use super::error::{Error, PathError, PathErrorKind};
@@ -41,8 +42,8 @@ pub struct FileInfo {
     pub group: Option<String>,
 }
 
-/// Who shall own what is written. All None: the daemon's user. A user by name brings their own group along; a number that the
-/// workload does not know needs a group beside it, and a group alone is refused.
+/// Who shall own what is written. All None: the daemon's user. A user by name brings their own group along; a
+/// number that the workload does not know needs a group beside it, and a group alone is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Owner {
@@ -62,7 +63,8 @@ pub struct Owner {
 pub struct MakeDir {
     /// Absolute.
     pub path: String,
-    /// Make missing parents too, with the same mode and owner; a directory that exists is then no error and is left as it is.
+    /// Make missing parents too, with the same mode and owner; a directory that exists is then no error and
+    /// is left as it is.
     pub make_parents: bool,
     /// Default 0o755.
     #[serde(serialize_with = "to_octal", skip_serializing_if = "Option::is_none")]
@@ -93,8 +95,9 @@ impl PathResult {
 }
 
 impl Client {
-    /// The entries of a directory, sorted by name, those whose name matches the glob `pattern` if there is one. A file, or with
-    /// `itself` a directory, gives the one entry of the path; a symbolic link is followed there, but not inside a directory.
+    /// The entries of a directory, sorted by name, those whose name matches the glob `pattern` if there is
+    /// one. A file, or with `itself` a directory, gives the one entry of the path; a symbolic link is
+    /// followed there, but not inside a directory.
     pub async fn list(
         &self,
         path: &str,
@@ -130,8 +133,8 @@ impl Client {
         self.file_action(&json!({"action": "make-dirs", "dirs": dirs})).await
     }
 
-    /// Removes a file, a symbolic link or an empty directory; with `recursive` also a directory with all that is in it, and then
-    /// a missing path is no error.
+    /// Removes a file, a symbolic link or an empty directory; with `recursive` also a directory with all that
+    /// is in it, and then a missing path is no error.
     pub async fn remove(&self, path: &str, recursive: bool) -> Result<(), Error> {
         self.file_action(&json!({"action": "remove", "paths": [{"path": path, "recursive": recursive}]}))
             .await

@@ -17,7 +17,8 @@ pub struct LogEntry {
 }
 
 impl Client {
-    /// The newest `count` lines (None: all that is kept) of the named services together, oldest first. No names give no lines.
+    /// The newest `count` lines (None: all that is kept) of the named services together, oldest first. No
+    /// names give no lines.
     pub async fn logs<S: AsRef<str>>(
         &self,
         services: &[S],

@@ -1,10 +1,10 @@
-//! A client of Pebble, the service manager of a workload container: given the path of its unix socket, it reads and changes
-//! layers, services, files and checks there, and runs commands.
+//! A client of Pebble, the service manager of a workload container: given the path of its unix socket, it
+//! reads and changes layers, services, files and checks there, and runs commands.
 //!
-//! It is the only door from the charm to the workload. It decides nothing and keeps nothing between two calls: every call opens
-//! its own connection, so a restarted daemon needs no special care. A call that gets no answer within the client's timeout
-//! (5 s unless [`Client::with_timeout`] says otherwise) is a connection error; a wait that takes longer than its caller allows
-//! is [`Error::Timeout`].
+//! It is the only door from the charm to the workload. It decides nothing and keeps nothing between two
+//! calls: every call opens its own connection, so a restarted daemon needs no special care. A call that gets
+//! no answer within the client's timeout (5 s unless [`Client::with_timeout`] says otherwise) is a connection
+//! error; a wait that takes longer than its caller allows is [`Error::Timeout`].
 //!
 //! Nothing here puts an environment value or the content of a file into an error.
 

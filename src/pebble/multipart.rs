@@ -1,7 +1,8 @@
-//! Reads a multipart body piece by piece: given chunks cut anywhere, it yields the parts' heads and their bytes.
+//! Reads a multipart body piece by piece: given chunks cut anywhere, it yields the parts' heads and their
+//! bytes.
 //!
-//! It holds no more than one chunk and one delimiter, so that a file of any size passes through, and looks at each byte once,
-//! so that a big one is not slow. The grammar is that of Go's writer, which Pebble uses.
+//! It holds no more than one chunk and one delimiter, so that a file of any size passes through, and looks at
+//! each byte once, so that a big one is not slow. The grammar is that of Go's writer, which Pebble uses.
 
 use super::error::Error;
 use bytes::{Bytes, BytesMut};
@@ -52,7 +53,8 @@ impl Reader {
             .and_then(|rest| parameter(rest, "boundary"))
             .filter(|boundary| !boundary.is_empty())
             .ok_or_else(|| Error::protocol(format!("files come as {content_type:?}, not as multipart")))?;
-        // The first delimiter stands at the very beginning, all others behind a line break: give the first one its own.
+        // The first delimiter stands at the very beginning, all others behind a line break: give the first
+        // one its own.
         let buffer = BytesMut::from(&b"\r\n"[..]);
         Ok(Self { delimiter: format!("\r\n--{boundary}").into_bytes(), buffer, state: State::Preamble })
     }
@@ -148,8 +150,8 @@ impl Head {
     }
 }
 
-/// A parameter of a header value `thing; a=b; c="d"`. In quotes, a backslash makes a quote or a backslash plain and stands for
-/// itself before anything else.
+/// A parameter of a header value `thing; a=b; c="d"`. In quotes, a backslash makes a quote or a backslash
+/// plain and stands for itself before anything else.
 fn parameter(value: &str, wanted: &str) -> Option<String> {
     let mut rest = value.split_once(';')?.1;
     loop {

@@ -1,7 +1,8 @@
 //! Layers and the plan they combine to, as typed data.
 //!
-//! Keys that this client does not know are kept in `extra`, so that a layer that was read can be compared and sent again whole.
-//! Empty lists and maps are left out: to Pebble an empty map is a change of the service against an absent one.
+//! Keys that this client does not know are kept in `extra`, so that a layer that was read can be compared and
+//! sent again whole. Empty lists and maps are left out: to Pebble an empty map is a change of the service
+//! against an absent one.
 
 use super::client::Client;
 use super::error::Error;
@@ -277,7 +278,8 @@ impl Client {
         })
     }
 
-    /// Adds a layer. With `combine` it is merged into the layer of the same label if there is one; without, that is an API error.
+    /// Adds a layer. With `combine` it is merged into the layer of the same label if there is one; without,
+    /// that is an API error.
     ///
     /// New checks start at once; services only at the next replan. A layer cannot be removed again.
     pub async fn add_layer(&self, label: &str, layer: &Layer, combine: bool) -> Result<(), Error> {

@@ -1,7 +1,8 @@
 //! A command that runs in the workload: its output as it comes, its input, signals, and its end.
 //!
-//! One task per websocket moves the bytes, so that input and output never wait for each other. The output that nobody has
-//! fetched yet is bounded; a command that writes on then waits, as it would before a full pipe.
+//! One task per websocket moves the bytes, so that input and output never wait for each other. The output
+//! that nobody has fetched yet is bounded; a command that writes on then waits, as it would before a full
+//! pipe.
 
 use super::changes::{Change, ChangeId, deadline};
 use super::client::{Client, root_cause};
@@ -38,8 +39,9 @@ pub enum Output {
 
 /// A running command.
 ///
-/// Dropping it before its end drops the connections without a word of goodbye, on which Pebble kills the direct child with
-/// SIGKILL; the same happens when this whole program dies. What the child started itself is not killed.
+/// Dropping it before its end drops the connections without a word of goodbye, on which Pebble kills the
+/// direct child with SIGKILL; the same happens when this whole program dies. What the child started itself is
+/// not killed.
 #[derive(Debug)]
 pub struct Process {
     client: Client,
@@ -100,9 +102,11 @@ impl Process {
         &self.change
     }
 
-    /// The next piece of output, or None when both streams have ended. Nothing is lost when the future is dropped.
+    /// The next piece of output, or None when both streams have ended. Nothing is lost when the future is
+    /// dropped.
     ///
-    /// The end comes when the command and everything that inherited its output are gone, so put a limit around it.
+    /// The end comes when the command and everything that inherited its output are gone, so put a limit
+    /// around it.
     pub async fn next_output(&mut self) -> Option<Output> {
         loop {
             match self.output.recv().await? {
@@ -129,8 +133,8 @@ impl Process {
         self.stdin.close().await;
     }
 
-    /// Sends a signal by its full name ("SIGTERM") to the command itself, not to what it started. Pebble does not say whether it
-    /// arrived.
+    /// Sends a signal by its full name ("SIGTERM") to the command itself, not to what it started. Pebble does
+    /// not say whether it arrived.
     pub async fn send_signal(&self, signal: &str) -> Result<(), Error> {
         if !signal.starts_with("SIG") {
             return Err(Error::Input { what: format!("{signal:?} is not the full name of a signal") });
@@ -139,11 +143,11 @@ impl Process {
         self.control.send(command).await.map_err(|_| self.stdin.ended("it has ended"))
     }
 
-    /// Waits for at most `limit` until the command has ended and yields its exit code: 128 + N when signal N killed it, -1 when
-    /// Pebble does not know. Output that was not fetched is thrown away.
+    /// Waits for at most `limit` until the command has ended and yields its exit code: 128 + N when signal N
+    /// killed it, -1 when Pebble does not know. Output that was not fetched is thrown away.
     ///
-    /// A command that could not be started, or ran into its own timeout, is [`Error::Change`]. After [`Error::Timeout`] the
-    /// command still runs: send a signal, wait again, or drop it.
+    /// A command that could not be started, or ran into its own timeout, is [`Error::Change`]. After
+    /// [`Error::Timeout`] the command still runs: send a signal, wait again, or drop it.
     pub async fn wait(&mut self, limit: Duration) -> Result<i64, Error> {
         let end = deadline(limit);
         let late = Error::Timeout { what: format!("the command {:?}", self.program), after: limit };
@@ -163,8 +167,9 @@ impl Process {
 }
 
 impl ProcessStdin {
-    /// Hands bytes to the command's input; waits while earlier ones are on their way. An error says that nobody reads any more:
-    /// the command has ended or the input was closed. That is no failure of the command.
+    /// Hands bytes to the command's input; waits while earlier ones are on their way. An error says that
+    /// nobody reads any more: the command has ended or the input was closed. That is no failure of the
+    /// command.
     pub async fn write(&self, bytes: &[u8]) -> Result<(), Error> {
         for chunk in bytes.chunks(CHUNK) {
             let data = Input::Data(Bytes::copy_from_slice(chunk));

@@ -1,7 +1,7 @@
 //! Reading files of the workload: one, several at once, or one as a stream.
 //!
-//! Pebble sends the contents first and says at the very end which of them are whole, so nothing is handed out as good before
-//! that last part was read.
+//! Pebble sends the contents first and says at the very end which of them are whole, so nothing is handed out
+//! as good before that last part was read.
 
 use super::client::Client;
 use super::envelope::Envelope;
@@ -42,7 +42,8 @@ impl Client {
         Ok(results.pop().ok_or_else(|| Error::protocol("no result for the file"))??)
     }
 
-    /// The contents of several files in one request, in the order of `paths`, at most [`PULL_LIMIT`] bytes in all.
+    /// The contents of several files in one request, in the order of `paths`, at most [`PULL_LIMIT`] bytes in
+    /// all.
     pub async fn pull_many(&self, paths: &[&str]) -> Result<Vec<Result<Vec<u8>, PathError>>, Error> {
         let Some(first) = paths.first() else { return Ok(Vec::new()) };
         let mut contents: Vec<Option<Vec<u8>>> = vec![None; paths.len()];
@@ -67,7 +68,8 @@ impl Client {
         transfer.results()?.into_iter().zip(contents).map(verdict).collect()
     }
 
-    /// Copies a file of any size into `writer` and yields its length. On an error, what was written is not the file.
+    /// Copies a file of any size into `writer` and yields its length. On an error, what was written is not
+    /// the file.
     pub async fn pull_to<W>(&self, path: &str, writer: &mut W) -> Result<u64, Error>
     where
         W: AsyncWrite + Unpin + ?Sized,

@@ -19,8 +19,8 @@ use tokio::time::timeout;
 
 const CHUNK: usize = 64 * 1024;
 
-/// A file to write. Pebble writes it beside its place and renames it, so nobody sees half of it; mode and owner of a file that
-/// was there before are not kept.
+/// A file to write. Pebble writes it beside its place and renames it, so nobody sees half of it; mode and
+/// owner of a file that was there before are not kept.
 #[derive(Debug)]
 pub struct PushFile {
     /// Absolute.

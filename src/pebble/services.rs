@@ -41,7 +41,8 @@ impl ServiceInfo {
 }
 
 impl Client {
-    /// The named services that the plan has, sorted by name; unknown names are missing. No names give no services.
+    /// The named services that the plan has, sorted by name; unknown names are missing. No names give no
+    /// services.
     pub async fn services<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<ServiceInfo>, Error> {
         // An empty filter would mean all of them to Pebble.
         if names.is_empty() {
@@ -56,7 +57,8 @@ impl Client {
         self.get("/v1/services", &[]).await?.list("services")
     }
 
-    /// Starts services and what they require. The change takes at least the second that Pebble watches a new process.
+    /// Starts services and what they require. The change takes at least the second that Pebble watches a new
+    /// process.
     pub async fn start<S: AsRef<str>>(&self, names: &[S]) -> Result<ChangeId, Error> {
         self.service_action("start", names).await
     }
@@ -71,7 +73,8 @@ impl Client {
         self.service_action("restart", names).await
     }
 
-    /// Starts all services whose startup is enabled; none at all is an API error of kind "no-default-services".
+    /// Starts all services whose startup is enabled; none at all is an API error of kind
+    /// "no-default-services".
     pub async fn autostart(&self) -> Result<ChangeId, Error> {
         self.service_action::<&str>("autostart", &[]).await
     }
@@ -89,7 +92,8 @@ impl Client {
         Ok(answer.change()?.0)
     }
 
-    /// Sends a signal ("SIGHUP") to the main process of each service. Pebble signals those it can even if it refuses others.
+    /// Sends a signal ("SIGHUP") to the main process of each service. Pebble signals those it can even if it
+    /// refuses others.
     pub async fn send_signal<S: AsRef<str>>(&self, signal: &str, names: &[S]) -> Result<(), Error> {
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         self.post("/v1/signals", &json!({"signal": signal, "services": names})).await?;

@@ -11,7 +11,8 @@ pub struct SystemInfo {
     /// Such as "v1.32.1".
     #[serde(default)]
     pub version: String,
-    /// The host kernel's boot id; in a container whose first process is Pebble, new at each start of the daemon.
+    /// The host kernel's boot id; in a container whose first process is Pebble, new at each start of the
+    /// daemon.
     #[serde(default)]
     pub boot_id: String,
     pub http_address: Option<String>,

@@ -1,8 +1,11 @@
-//! Enumerations that grow on the other side: a known word becomes a variant, any other word is kept as it came.
+//! Enumerations that grow on the other side: a known word becomes a variant, any other word is kept as it
+//! came.
 //!
-//! A newer Pebble may answer with a word that this client has never heard; that must not make a whole answer unreadable.
+//! A newer Pebble may answer with a word that this client has never heard; that must not make a whole answer
+//! unreadable.
 
-/// Defines an enum of known words with a last variant `Other` for the rest, and its conversions from and to text.
+/// Defines an enum of known words with a last variant `Other` for the rest, and its conversions from and to
+/// text.
 macro_rules! open_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -61,7 +64,8 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A duration as Pebble reads it, in seconds with three decimals; never zero, because zero means "no limit" to Pebble.
+/// A duration as Pebble reads it, in seconds with three decimals; never zero, because zero means "no limit"
+/// to Pebble.
 pub(super) fn go_duration(duration: Duration) -> String {
     format!("{:.3}s", duration.max(Duration::from_millis(1)).as_secs_f64())
 }

@@ -1,4 +1,5 @@
-//! A daemon made of canned answers: given raw HTTP answers, it hands out one per connection on a unix socket and keeps the requests.
+//! A daemon made of canned answers: given raw HTTP answers, it hands out one per connection on a unix socket
+//! and keeps the requests.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +24,8 @@ pub struct Canned {
 }
 
 impl Canned {
-    /// A daemon that gives these answers in order, then refuses connections. An empty answer keeps the connection silent.
+    /// A daemon that gives these answers in order, then refuses connections. An empty answer keeps the
+    /// connection silent.
     pub fn new(answers: Vec<Vec<u8>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("pebble.socket");
