@@ -130,21 +130,21 @@ impl Invocation {
 pub fn parse(release: Release, args: &[String]) -> Result<Invocation, (Command, String)> {
     let commands = Command::all(release);
     let mut found = Invocation { command: Command::Root, words: Vec::new(), flags: Vec::new() };
-    // The command is found first: flags may stand before the words that name it.
+    // The command is found first, because it decides which flags there are; flags may stand between its words.
     let mut names: Vec<&str> = Vec::new();
     let mut rest = Vec::new();
-    let mut takes_value = false;
+    let (mut is_value, mut complete) = (false, false);
     for arg in args {
-        let mut longer = names.clone();
-        longer.push(arg);
+        let longer = [names.as_slice(), &[arg]].concat();
         let known = commands.iter().find(|command| command.words() == longer.as_slice());
         match known {
-            Some(command) if rest.iter().all(|word: &String| word.starts_with('-')) && !takes_value => {
+            Some(command) if !is_value && !complete => {
                 found.command = *command;
                 names = longer;
             }
             _ => {
-                takes_value = !takes_value && matches!(arg.as_str(), "-c" | "--config");
+                complete |= !is_value && !arg.starts_with('-');
+                is_value = !is_value && matches!(arg.as_str(), "-c" | "--config");
                 rest.push(arg.clone());
             }
         }
@@ -166,7 +166,8 @@ fn flags(found: &mut Invocation, rest: Vec<String>) -> Result<(), String> {
         if arg == "--" {
             found.words.extend(rest.by_ref());
         } else if let Some(long) = arg.strip_prefix("--") {
-            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let (name, value) =
+                long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
             let flag = known.iter().find(|flag| flag.0 == name).ok_or(format!("unknown flag: --{name}"))?;
             let value = match (value, flag.2) {
                 (Some(value), _) => value.to_owned(),
@@ -215,7 +216,9 @@ mod tests {
 
     #[test]
     fn flags_stand_anywhere() {
-        let found = parsed(Release::V26_2_0, "-c a.yaml,b.yaml migrate sql status -e --format=json -c c.yaml").unwrap();
+        let found =
+            parsed(Release::V26_2_0, "-c a.yaml,b.yaml migrate sql status -e --format=json -c c.yaml")
+                .unwrap();
         assert_eq!(found.command, Command::Status);
         assert_eq!(found.configs(), ["a.yaml", "b.yaml", "c.yaml"]);
         assert_eq!(found.value("format"), Some("json"));
@@ -227,15 +230,24 @@ mod tests {
     #[test]
     fn the_oldest_release_takes_status_for_a_word() {
         let found = parsed(Release::V1_3_1, "migrate sql status -e").unwrap();
-        assert_eq!((found.command, found.words.as_slice()), (Command::MigrateSql, &["status".to_owned()][..]));
+        assert_eq!(
+            (found.command, found.words.as_slice()),
+            (Command::MigrateSql, &["status".to_owned()][..])
+        );
         let refused = parsed(Release::V1_3_1, "migrate sql status -e --format json").unwrap_err();
         assert_eq!(refused, (Command::MigrateSql, "unknown flag: --format".into()));
     }
 
     #[test]
     fn what_is_unknown_is_refused() {
-        assert_eq!(parsed(Release::V26_2_0, "migrate sql up --steps 1").unwrap_err().1, "unknown flag: --steps");
-        assert_eq!(parsed(Release::V26_2_0, "frobnicate").unwrap_err().1, r#"unknown command "frobnicate" for "kratos""#);
+        assert_eq!(
+            parsed(Release::V26_2_0, "migrate sql up --steps 1").unwrap_err().1,
+            "unknown flag: --steps"
+        );
+        assert_eq!(
+            parsed(Release::V26_2_0, "frobnicate").unwrap_err().1,
+            r#"unknown command "frobnicate" for "kratos""#
+        );
         assert_eq!(parsed(Release::V26_2_0, "serve -z").unwrap_err().1, "unknown shorthand flag: 'z' in -z");
     }
 }

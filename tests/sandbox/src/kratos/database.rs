@@ -42,7 +42,8 @@ pub async fn patiently<T>(
     warning: &str,
     mut attempt: impl AsyncFnMut() -> Result<T, (serde_json::Value, String)>,
 ) -> Result<T, String> {
-    let seconds = std::env::var(PATIENCE_VARIABLE).ok().and_then(|value| value.parse().ok()).unwrap_or(PATIENCE);
+    let seconds =
+        std::env::var(PATIENCE_VARIABLE).ok().and_then(|value| value.parse().ok()).unwrap_or(PATIENCE);
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut pause = Duration::from_millis(500);
     loop {
@@ -78,7 +79,9 @@ fn refusal(dsn: &Dsn, error: &tokio_postgres::Error) -> String {
             format!("dial error: dial tcp {}: connect: connection refused", dsn.place())
         }
         Some(ErrorKind::TimedOut) => format!("dial error: dial tcp {}: i/o timeout", dsn.place()),
-        Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => "failed to receive message: unexpected EOF".into(),
+        Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            "failed to receive message: unexpected EOF".into()
+        }
         _ if dsn.demands_tls => "tls error: server refused TLS connection".into(),
         Some(_) => format!("dial error: dial tcp {}: {}", dsn.place(), chain(error)),
         None => chain(error),

@@ -183,8 +183,10 @@ mod tests {
 
     #[test]
     fn the_parts_are_found_and_the_password_stays_hidden() {
-        let dsn = Dsn::parse("postgres://kratos:p%40w@127.0.0.1:5433/db?sslmode=disable&lock_timeout=2000&max_conns=9")
-            .unwrap();
+        let dsn = Dsn::parse(
+            "postgres://kratos:p%40w@127.0.0.1:5433/db?sslmode=disable&lock_timeout=2000&max_conns=9",
+        )
+        .unwrap();
         assert_eq!(format!("{dsn:?}"), "Dsn(user=kratos database=db at 127.0.0.1:5433)");
         assert_eq!(dsn.config.get_password(), Some("p@w".as_bytes()));
         assert_eq!(dsn.config.get_options(), Some("-c lock_timeout=2000"));

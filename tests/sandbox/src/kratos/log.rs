@@ -135,7 +135,8 @@ pub fn go_text(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => {
             let sorted: BTreeMap<_, _> = map.iter().collect();
-            let pairs: Vec<_> = sorted.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();
+            let pairs: Vec<_> =
+                sorted.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();
             format!("map[{}]", pairs.join(" "))
         }
         other => other.to_string(),

@@ -77,9 +77,12 @@ async fn up(client: &mut Client, all: &[Migration], invocation: &Invocation, log
         Ok(pending) => pending,
         Err(error) => return failed("Could not get the migration status:", &error),
     };
-    let state = |migration: &Migration| if pending.contains(migration.version) { "Pending" } else { "Applied" };
+    let state =
+        |migration: &Migration| if pending.contains(migration.version) { "Pending" } else { "Applied" };
     out(&format!("The migration plan is as follows:\n{}", status::table(all, state)));
-    statements(all.iter().filter(|migration| pending.contains(migration.version)), |migration| migration.content());
+    statements(all.iter().filter(|migration| pending.contains(migration.version)), |migration| {
+        migration.content()
+    });
     if let Some(code) = confirmed(invocation) {
         return code;
     }
@@ -116,7 +119,9 @@ async fn down(client: &mut Client, all: &[Migration], invocation: &Invocation, l
     };
     out(&format!("The migration plan is as follows:\n{}", status::table(all, state)));
     if chosen.is_empty() {
-        err("\nThere are apparently no migrations to roll back.\nPlease provide the --steps argument with a value larger than 0.\n\n");
+        err(
+            "\nThere are apparently no migrations to roll back.\nPlease provide the --steps argument with a value larger than 0.\n\n",
+        );
         return 1;
     }
     statements(chosen.into_iter(), |migration| &migration.down);
@@ -133,7 +138,9 @@ async fn down(client: &mut Client, all: &[Migration], invocation: &Invocation, l
 /// `migrate sql` of v1.3.1: an empty plan, the question on standard output, one line at the end.
 async fn apply_of_old(client: &mut Client, all: &[Migration], invocation: &Invocation, log: &Logger) -> u8 {
     if !invocation.is_set("yes") {
-        out("The following migration is planned:\n\n\nTo skip the next question use flag --yes (at your own risk).\nDo you wish to execute this migration plan? [y/n]: ");
+        out(
+            "The following migration is planned:\n\n\nTo skip the next question use flag --yes (at your own risk).\nDo you wish to execute this migration plan? [y/n]: ",
+        );
         match answer() {
             None => {
                 err("EOF\n");

@@ -10,6 +10,7 @@
 mod cli;
 mod clock;
 mod config;
+mod courier;
 /// Connections and their errors.
 pub mod database;
 mod dsn;
@@ -17,6 +18,7 @@ mod log;
 mod migrate;
 /// The list of migrations and what they do.
 pub mod migrations;
+mod serve;
 mod stack;
 mod status;
 mod table;
@@ -33,7 +35,10 @@ use version::{Release, VERSION_VARIABLE};
 pub fn main() -> ExitCode {
     let name = std::env::var(VERSION_VARIABLE).ok();
     let Some(release) = Release::named(name.as_deref()) else {
-        err(&format!("kratos-double: {VERSION_VARIABLE} names no known release: {:?}\n", name.unwrap_or_default()));
+        err(&format!(
+            "kratos-double: {VERSION_VARIABLE} names no known release: {:?}\n",
+            name.unwrap_or_default()
+        ));
         return ExitCode::from(2);
     };
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -66,8 +71,8 @@ pub fn main() -> ExitCode {
         Command::MigrateSql | Command::Up | Command::Down | Command::Status => {
             runtime.block_on(migrate::run(&invocation, &log))
         }
-        Command::Serve => 0,
-        Command::CourierWatch => 0,
+        Command::Serve => runtime.block_on(serve::run(&invocation, &log)),
+        Command::CourierWatch => runtime.block_on(courier::run(&invocation, &log)),
     };
     runtime.shutdown_background();
     ExitCode::from(code)

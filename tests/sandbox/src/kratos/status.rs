@@ -33,7 +33,8 @@ pub async fn run(client: &Client, all: &[Migration], invocation: &Invocation, lo
         out(&format!("Waiting for migrations to finish...\n{}", names.concat()));
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
-    let state = |migration: &Migration| if pending.contains(migration.version) { "Pending" } else { "Applied" };
+    let state =
+        |migration: &Migration| if pending.contains(migration.version) { "Pending" } else { "Applied" };
     if invocation.is_set("quiet") {
         out(&all.iter().map(|migration| format!("{}\n", migration.version)).collect::<String>());
         return 0;

@@ -24,7 +24,8 @@ pub fn render(rows: &[[&str; 3]]) -> String {
 mod tests {
     #[test]
     fn cells_end_in_tabs() {
-        let text = super::render(&[["Version", "Name", "Status"], ["20150100000001000000", "networks", "Applied"]]);
+        let text =
+            super::render(&[["Version", "Name", "Status"], ["20150100000001000000", "networks", "Applied"]]);
         assert_eq!(text, "Version\t\t\tName\t\tStatus\t\n20150100000001000000\tnetworks\tApplied\t\n");
     }
 }

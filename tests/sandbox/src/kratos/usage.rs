@@ -4,8 +4,7 @@ use super::cli::Command;
 use super::version::Release;
 
 const CONFIG: &str = "  -c, --config strings   Configuration files; a later one overrides an earlier one.";
-const FROM_ENV: &str =
-    "  -e, --read-from-env    Take the connection string from DSN in the environment or from dsn in the file.";
+const FROM_ENV: &str = "  -e, --read-from-env    Take the connection string from DSN in the environment or from dsn in the file.";
 const YES: &str = "    If set, no question is asked.";
 
 /// The usage of `command`, ending in a newline.

@@ -99,7 +99,12 @@ pub async fn up(client: &mut Client, all: &[Migration], log: &Logger) -> Result<
     for migration in all {
         let exists = "SELECT 1 FROM schema_migration WHERE version IN ($1, $2)";
         let short = &migration.version[..14];
-        if !client.query(exists, &[&migration.version, &short]).await.map_err(books(SELECT_VERSIONS))?.is_empty() {
+        if !client
+            .query(exists, &[&migration.version, &short])
+            .await
+            .map_err(books(SELECT_VERSIONS))?
+            .is_empty()
+        {
             continue;
         }
         let fields = fields(migration, "up");
@@ -179,7 +184,10 @@ pub async fn down(
         let transaction = client.transaction().await.map_err(failed)?;
         transaction.batch_execute(&migration.down).await.map_err(failed)?;
         let delete = "DELETE FROM schema_migration WHERE version IN ($1, $2)";
-        transaction.execute(delete, &[&migration.version, &&migration.version[..14]]).await.map_err(failed)?;
+        transaction
+            .execute(delete, &[&migration.version, &&migration.version[..14]])
+            .await
+            .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         log.info(&format!("{} applied successfully", migration.down_name()), fields(migration, "down"));
     }
