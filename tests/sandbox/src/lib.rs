@@ -6,7 +6,7 @@ pub mod gob;
 /// A stand-in for Ory Kratos: same command line, real migrations on a real PostgreSQL, a small server.
 pub mod kratos;
 pub mod pack;
-pub mod postgres;
-pub mod programs;
 /// A double of Pebble, the service manager of the workload's container.
 pub mod pebble;
+pub mod postgres;
+pub mod programs;
