@@ -22,6 +22,7 @@ mod serve;
 mod stack;
 mod status;
 mod table;
+mod tls;
 mod usage;
 /// The releases.
 pub mod version;
