@@ -115,15 +115,14 @@ async fn database_relations(
 ) -> juju::Result<Vec<DatabaseRelation>> {
     let mut relations = Vec::new();
     for id in ids {
-        let (app, units) = tokio::join!(agent.relation_app(&id), agent.relation_units(&id));
-        let app = absent_if_gone(app)?.flatten();
+        let app = absent_if_gone(agent.relation_app(&id).await)?.flatten();
         let remote = match &app {
             Some(app) => bag(agent, &id, Entity::App(app)).await?,
             None => Databag::new(),
         };
         let mut remote_units = Vec::new();
         if remote.contains_key("subordinated") {
-            for unit in absent_if_gone(units)?.unwrap_or_default() {
+            for unit in absent_if_gone(agent.relation_units(&id).await)?.unwrap_or_default() {
                 remote_units.push(bag(agent, &id, Entity::Unit(&unit)).await?);
             }
         }

@@ -79,7 +79,7 @@ impl Agent {
 
     /// Runs a command for its value. `null` and no output at all mean the empty value.
     async fn ask<T: DeserializeOwned + Default>(&self, command: &'static str, args: &[&str]) -> Result<T> {
-        let args: Vec<&str> = ["--format", "json"].iter().chain(args).copied().collect();
+        let args: Vec<&str> = ["--format=json"].iter().chain(args).copied().collect();
         let stdout = self.run(command, &args, None).await?;
         if stdout.trim_ascii().is_empty() {
             return Ok(T::default());

@@ -41,31 +41,31 @@ macro_rules! ask {
 
 #[tokio::test]
 async fn configuration_and_leadership() {
-    let config = ask!("{\"dev\":true,\"n\":3}\n", "config-get --format json", |agent| agent.config_get());
+    let config = ask!("{\"dev\":true,\"n\":3}\n", "config-get --format=json", |agent| agent.config_get());
     assert_eq!(config, BTreeMap::from([("dev".to_owned(), json!(true)), ("n".to_owned(), json!(3))]));
-    assert!(ask!("true\n", "is-leader --format json", |agent| agent.is_leader()));
-    assert!(!ask!("false\n", "is-leader --format json", |agent| agent.is_leader()));
+    assert!(ask!("true\n", "is-leader --format=json", |agent| agent.is_leader()));
+    assert!(!ask!("false\n", "is-leader --format=json", |agent| agent.is_leader()));
 }
 
 #[tokio::test]
 async fn relations_and_their_members() {
-    let ids = ask!("[\"db:10\",\"db:9\"]", "relation-ids --format json db", |agent| agent.relation_ids("db"));
+    let ids = ask!("[\"db:10\",\"db:9\"]", "relation-ids --format=json db", |agent| agent.relation_ids("db"));
     assert_eq!(ids, [id("db:9"), id("db:10")]);
-    let line = "relation-list --format json -r db:7";
+    let line = "relation-list --format=json -r db:7";
     let units = ask!("[\"pg/10\",\"pg/9\"]", line, |agent| agent.relation_units(&id("db:7")));
     assert_eq!(units, [unit("pg/9"), unit("pg/10")]);
-    let line = "relation-list --format json -r db:7 --app";
+    let line = "relation-list --format=json -r db:7 --app";
     assert_eq!(ask!("\"pg\"\n", line, |agent| agent.relation_app(&id("db:7"))).as_deref(), Some("pg"));
     assert_eq!(ask!("\"\"\n", line, |agent| agent.relation_app(&id("db:7"))), None);
 }
 
 #[tokio::test]
 async fn databags_are_read() {
-    let line = "relation-get --format json -r db:7 --app - pg";
+    let line = "relation-get --format=json -r db:7 --app - pg";
     let bag =
         ask!("{\"a\":\"\\u003c1\\u003e\"}", line, |agent| agent.relation_get(&id("db:7"), Entity::App("pg")));
     assert_eq!(bag, map(&[("a", "<1>")]));
-    let line = "relation-get --format json -r db:7 - pg/0";
+    let line = "relation-get --format=json -r db:7 - pg/0";
     let bag = ask!("{}", line, |agent| agent.relation_get(&id("db:7"), Entity::Unit(&unit("pg/0"))));
     assert!(bag.is_empty());
 }
@@ -94,14 +94,14 @@ async fn databags_are_written_through_the_input() {
 #[tokio::test]
 async fn status_is_read_and_set() {
     let reply = r#"{"message":"no database","status":"blocked","status-data":{}}"#;
-    let line = "status-get --format json --include-data";
+    let line = "status-get --format=json --include-data";
     let status = ask!(reply, line, |agent| agent.status_get(Scope::Unit));
     assert_eq!(status, Status::new(StatusKind::Blocked, "no database"));
     let reply = r#"{"application-status":{"message":"","status":"active","status-data":{},"units":{}}}"#;
-    let line = "status-get --format json --include-data --application";
+    let line = "status-get --format=json --include-data --application";
     let status = ask!(reply, line, |agent| agent.status_get(Scope::Application));
     assert_eq!(status, Status::new(StatusKind::Active, ""));
-    let status = ask!("{\"status\":\"allocating\"}", "status-get --format json --include-data", |agent| {
+    let status = ask!("{\"status\":\"allocating\"}", "status-get --format=json --include-data", |agent| {
         agent.status_get(Scope::Unit)
     });
     assert_eq!(status, Status::new(StatusKind::Unknown, ""));
@@ -119,7 +119,7 @@ async fn status_is_read_and_set() {
 #[tokio::test]
 async fn state_is_kept_by_the_controller() {
     assert_eq!(
-        ask!("{\"a\":\"1\"}", "state-get --format json", |agent| agent.state_get()),
+        ask!("{\"a\":\"1\"}", "state-get --format=json", |agent| agent.state_get()),
         map(&[("a", "1")])
     );
     let (recorder, agent) = Recorder::printing("");
@@ -158,7 +158,7 @@ async fn log_and_progress_survive_any_text() {
 
 #[tokio::test]
 async fn action_parameters_and_results() {
-    let parameters = ask!("{\"timeout\":120}", "action-get --format json", |agent| agent.action_get());
+    let parameters = ask!("{\"timeout\":120}", "action-get --format=json", |agent| agent.action_get());
     assert_eq!(parameters, BTreeMap::from([("timeout".to_owned(), json!(120))]));
     let results = map(&[("database.pending", "0"), ("next", "juju run x --y=z\nthen"), ("a-b.c1", "")]);
     let line = "action-set -- a-b.c1= database.pending=0 next=juju run x --y=z\nthen";
@@ -233,12 +233,12 @@ async fn secrets_are_made_without_their_content_in_the_arguments() {
 async fn secrets_are_read() {
     let uri = secret();
     let table = [
-        (SecretRef::Uri(&uri), SecretRead::Track, format!("secret-get --format json {SECRET}")),
-        (SecretRef::Uri(&uri), SecretRead::Peek, format!("secret-get --format json {SECRET} --peek")),
+        (SecretRef::Uri(&uri), SecretRead::Track, format!("secret-get --format=json {SECRET}")),
+        (SecretRef::Uri(&uri), SecretRead::Peek, format!("secret-get --format=json {SECRET} --peek")),
         (
             SecretRef::Label("mine"),
             SecretRead::Refresh,
-            "secret-get --format json --label mine --refresh".to_owned(),
+            "secret-get --format=json --label mine --refresh".to_owned(),
         ),
     ];
     for (reference, read, line) in table {
@@ -247,11 +247,11 @@ async fn secrets_are_read() {
     }
     let reply = r#"{"9m4e2mr0ui3e8a215n4g":{"revision":2,"label":"mine","owner":"application","rotation":"never",
         "access":[{"target":"application-x","scope":"relation-x","role":"view"}]}}"#;
-    let line = "secret-info-get --format json --label mine";
+    let line = "secret-info-get --format=json --label mine";
     let info = ask!(reply, line, |agent| agent.secret_info_get(SecretRef::Label("mine")));
     assert_eq!((info.uri, info.revision, info.owner), (secret(), 2, Scope::Application));
     assert_eq!(info.label, "mine");
-    let ids = ask!("[\"9m4e2mr0ui3e8a215n4g\"]", "secret-ids --format json", |agent| agent.secret_ids());
+    let ids = ask!("[\"9m4e2mr0ui3e8a215n4g\"]", "secret-ids --format=json", |agent| agent.secret_ids());
     assert_eq!(ids, [secret()]);
     let (_, agent) = Recorder::printing("null");
     let error = agent.secret_info_get(SecretRef::Uri(&uri)).await.unwrap_err();
@@ -274,7 +274,7 @@ async fn ports_version_resource_and_network() {
     ask!("", "open-port 4433/tcp", |agent| agent.open_port(&Port::tcp(4433)));
     ask!("", "close-port 4433/tcp", |agent| agent.close_port(&Port::tcp(4433)));
     let reply = "[\"4433/tcp\",\"53/udp\",\"80-90/tcp\",\"icmp\"]";
-    let ports = ask!(reply, "opened-ports --format json", |agent| agent.opened_ports());
+    let ports = ask!(reply, "opened-ports --format=json", |agent| agent.opened_ports());
     assert_eq!(ports.iter().map(ToString::to_string).collect::<Vec<_>>(), ["53/udp", "4433/tcp"]);
     ask!("", "application-version-set -- v1.3.1", |agent| agent.application_version_set("v1.3.1"));
     let path = ask!("/var/lib/juju/x y\n", "resource-get image", |agent| agent.resource_get("image"));
@@ -285,17 +285,17 @@ async fn ports_version_resource_and_network() {
     let reply = r#"{"bind-addresses":[{"mac-address":"","interface-name":"eth0","addresses":[
         {"hostname":"","value":"10.1.2.3","cidr":"10.1.0.0/16"}]}],
         "egress-subnets":["10.1.2.3/32"],"ingress-addresses":["kratos.dev.svc"]}"#;
-    let line = "network-get --format json db -r db:7";
+    let line = "network-get --format=json db -r db:7";
     let network = ask!(reply, line, |agent| agent.network_get("db", Some(&id("db:7"))));
     assert_eq!(network.bind_addresses[0].interface_name, "eth0");
     assert_eq!(network.bind_addresses[0].addresses[0].value, "10.1.2.3");
     assert_eq!(network.ingress_addresses, ["kratos.dev.svc"]);
     assert_eq!(network.egress_subnets, ["10.1.2.3/32"]);
-    ask!("{}", "network-get --format json db", |agent| agent.network_get("db", None));
+    ask!("{}", "network-get --format=json db", |agent| agent.network_get("db", None));
 
     let reply = r#"{"units":{"kratos/0":{"status":"active","since":"2026-07-23 10:00:00Z"}},
         "relations":{"db":{"pg":{"status":"joined","since":""},"pg/0":{"status":"active"}}}}"#;
-    let goal = ask!(reply, "goal-state --format json", |agent| agent.goal_state());
+    let goal = ask!(reply, "goal-state --format=json", |agent| agent.goal_state());
     assert_eq!(goal.units["kratos/0"].since, "2026-07-23 10:00:00Z");
     assert_eq!(goal.relations["db"]["pg"].status, "joined");
 }
