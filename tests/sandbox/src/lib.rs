@@ -1,1 +1,3 @@
 //! The sandbox: a small Juju model for one machine.
+
+pub mod model;
