@@ -152,10 +152,19 @@ impl Model {
         Some((relation.remote(app)?.app.clone(), relation.side(app)?.endpoint.clone()))
     }
 
-    /// Prepares the model for an event that starts now. A unit enters a relation's scope before it runs relation-created.
+    /// Prepares the model for an event that starts now. Before the first relation-created a unit enters the scope of every
+    /// relation that it is not in yet, as Juju's agent does.
     pub fn begin(&mut self, name: &str, event: &Event) {
-        if let Event::Relation { hook: RelationHook::Created, id, .. } = event {
-            self.enter_scope(*id, name);
+        if let Event::Relation { hook: RelationHook::Created, .. } = event {
+            let app = application_of(name);
+            let new = self.relations.values().filter(|relation| {
+                relation.life == Life::Alive
+                    && relation.has_application(app)
+                    && !relation.scope.contains(name)
+            });
+            for id in new.map(|relation| relation.id).collect::<Vec<_>>() {
+                self.enter_scope(id, name);
+            }
         }
         if let Ok(unit) = self.unit_mut(name) {
             unit.retry = false;
