@@ -57,17 +57,17 @@ pub trait Handler: Send + Sync + 'static {
 /// Why the agent could not be asked, or the tools not be laid out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot reach the agent at {path}: {source}")]
+    #[error("cannot reach the agent at {path}")]
     Connect { path: PathBuf, source: io::Error },
-    #[error("connection to the agent lost: {0}")]
+    #[error("connection to the agent lost")]
     Lost(#[from] io::Error),
     #[error("the agent closed the connection without an answer")]
     Closed,
-    #[error("cannot read the agent's answer: {0}")]
+    #[error("cannot read the agent's answer")]
     Gob(#[from] crate::gob::Error),
     #[error("the agent answered call {got} instead of {expected}")]
     Sequence { expected: u64, got: u64 },
-    #[error("cannot make {path}: {source}")]
+    #[error("cannot make {path}")]
     Tools { path: PathBuf, source: io::Error },
 }
 

@@ -55,7 +55,7 @@ pub struct ContainerSpec {
 pub enum Error {
     #[error("the socket {0} would exceed the 107 bytes of a unix socket's path; choose a shorter directory")]
     SocketPath(PathBuf),
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     File { path: PathBuf, source: io::Error },
     #[error("Pebble {program} did not start: {reason}; its log is {log}")]
     Pebble { program: PathBuf, reason: String, log: PathBuf },

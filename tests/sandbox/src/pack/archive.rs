@@ -23,7 +23,7 @@ pub fn zip(dir: &Path, file: &Path) -> Result<(), Error> {
         let name = entry_name(dir, &path)?;
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(DateTime::DEFAULT)
+            .last_modified_time(DateTime::default())
             .unix_permissions(metadata.permissions().mode() & 0o777);
         if metadata.is_dir() {
             archive.add_directory(name, options).map_err(failed(file))?;

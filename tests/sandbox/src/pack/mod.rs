@@ -20,9 +20,9 @@ const FILES: [&str; 6] = ["metadata.yaml", "config.yaml", "actions.yaml", "LICEN
 /// Why a charm could not be laid out or packed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{path} is not valid YAML: {source}")]
+    #[error("{path} is not valid YAML")]
     Yaml { path: PathBuf, source: serde_yaml::Error },
     #[error("{path}: {reason}")]
     Charmcraft { path: PathBuf, reason: String },

@@ -45,7 +45,7 @@ pub enum Error {
     Unusable { dir: PathBuf, reason: String },
     #[error("`{0}` is no IP address")]
     NotAnAddress(String),
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}")]
     Address { address: IpAddr, source: io::Error },
     #[error("the path of the socket in {dir} would exceed 107 bytes; choose a shorter directory")]
     SocketPath { dir: PathBuf },
@@ -57,7 +57,7 @@ pub enum Error {
     Closed { path: PathBuf, user: String },
     #[error("setting `{0}` is no name and value of one line")]
     Setting(String),
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     File { path: PathBuf, source: io::Error },
     #[error("{program} in {dir} failed: {log}")]
     Failed { program: &'static str, dir: PathBuf, log: String },

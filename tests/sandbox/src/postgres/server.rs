@@ -219,6 +219,6 @@ fn tail(path: &Path, start: u64) -> String {
     });
     match read {
         Ok(_) => String::from_utf8_lossy(&text).trim().to_owned(),
-        Err(error) => format!("{}: {error}", path.display()),
+        Err(error) => format!("{} cannot be read: {error}", path.display()),
     }
 }

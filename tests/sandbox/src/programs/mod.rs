@@ -55,8 +55,8 @@ pub struct Programs {
 /// Why the programs are not complete.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot tell where this program is: {0}")]
-    Here(io::Error),
+    #[error("cannot tell where this program is")]
+    Here(#[source] io::Error),
     #[error("{name} is not in {dir}: `cargo test --workspace` and `cargo build --workspace` build it")]
     NotBuilt { name: &'static str, dir: PathBuf },
     #[error("{variable} names {path}, which cannot be run: {reason}")]

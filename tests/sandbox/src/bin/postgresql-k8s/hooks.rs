@@ -1,0 +1,108 @@
+//! The hook commands that this charm needs, run from the PATH.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A databag or a secret's content.
+pub type Bag = BTreeMap<String, String>;
+
+pub fn is_leader() -> Result<bool> {
+    json(&["is-leader", "--format=json"])
+}
+
+pub fn config() -> Result<serde_json::Map<String, Value>> {
+    json(&["config-get", "--format=json"])
+}
+
+pub fn relation_ids(endpoint: &str) -> Result<Vec<String>> {
+    json(&["relation-ids", "--format=json", endpoint])
+}
+
+/// The application on the other end, when Juju still knows it.
+pub fn remote_app(relation: &str) -> Result<Option<String>> {
+    let app: Option<String> = json(&["relation-list", "--format=json", "-r", relation, "--app"])?;
+    Ok(app.filter(|app| !app.is_empty()))
+}
+
+pub fn app_bag(relation: &str, app: &str) -> Result<Bag> {
+    let bag: Option<Bag> = json(&["relation-get", "--format=json", "-r", relation, "--app", "-", app])?;
+    Ok(bag.unwrap_or_default())
+}
+
+pub fn set_app_bag(relation: &str, bag: &Bag) -> Result<()> {
+    // Over standard input, which takes any value; arguments could not carry a long one.
+    run(&["relation-set", "-r", relation, "--app", "--file", "-"], Some(&serde_json::to_string(bag)?))
+        .map(drop)
+}
+
+pub fn own_app() -> Result<String> {
+    let unit = env::var("JUJU_UNIT_NAME").context("JUJU_UNIT_NAME not set")?;
+    Ok(unit.split('/').next().unwrap_or_default().to_owned())
+}
+
+pub fn secret_content(uri: &str) -> Result<Bag> {
+    json(&["secret-get", "--format=json", uri, "--peek"])
+}
+
+/// Adds a secret of the application; its URI.
+pub fn add_secret(label: &str, content: &Bag) -> Result<String> {
+    let pairs = pairs(content);
+    let mut command = vec!["secret-add", "--owner", "application", "--label", label];
+    command.extend(pairs.iter().map(String::as_str));
+    Ok(run(&command, None)?.trim().to_owned())
+}
+
+pub fn set_secret(uri: &str, content: &Bag) -> Result<()> {
+    let pairs = pairs(content);
+    let mut command = vec!["secret-set", uri];
+    command.extend(pairs.iter().map(String::as_str));
+    run(&command, None).map(drop)
+}
+
+pub fn grant_secret(uri: &str, relation: &str) -> Result<()> {
+    run(&["secret-grant", uri, "-r", relation], None).map(drop)
+}
+
+pub fn set_status(status: &str, message: &str) -> Result<()> {
+    run(&["status-set", status, "--", message], None).map(drop)
+}
+
+pub fn set_version(version: &str) -> Result<()> {
+    run(&["application-version-set", version], None).map(drop)
+}
+
+fn pairs(content: &Bag) -> Vec<String> {
+    content.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+fn json<T: DeserializeOwned>(command: &[&str]) -> Result<T> {
+    let output = run(command, None)?;
+    serde_json::from_str(&output).with_context(|| format!("{} answered `{}`", command[0], output.trim()))
+}
+
+/// Runs a command; its standard output, or an error with what it complained of.
+fn run(command: &[&str], input: Option<&str>) -> Result<String> {
+    let name = command[0];
+    let mut child = Command::new(name)
+        .args(&command[1..])
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {name}"))?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        // A command that fails before it reads tells why below.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().with_context(|| format!("cannot wait for {name}"))?;
+    if !output.status.success() {
+        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{name} answered no UTF-8"))
+}
