@@ -275,6 +275,16 @@ impl Model {
         Ok(format!("{}/{number}", app.name))
     }
 
+    /// Lets the next unit have the lowest number above all that are there, as a StatefulSet counts.
+    ///
+    /// # Errors
+    /// The application is not there.
+    pub fn reuse_numbers(&mut self, app: &str) -> Result<(), ModelError> {
+        let app = self.application_mut(app)?;
+        app.next_unit = app.units.keys().next_back().map_or(0, |number| number + 1);
+        Ok(())
+    }
+
     /// Starts the removal of a unit. One that never ran anything is gone at once.
     ///
     /// # Errors
