@@ -1,12 +1,20 @@
 //! The sandbox: a small Juju model for one machine.
 
 pub mod agent;
+pub mod commands;
 pub mod container;
+pub mod demo;
 pub mod gob;
+pub mod hooks;
+pub mod juju;
 /// A stand-in for Ory Kratos: same command line, real migrations on a real PostgreSQL, a small server.
 pub mod kratos;
+pub mod model;
 pub mod pack;
 /// A double of Pebble, the service manager of the workload's container.
 pub mod pebble;
 pub mod postgres;
 pub mod programs;
+pub mod sandbox;
+
+pub use sandbox::{KillAtCall, Moment, Options, Output, Sandbox, TraceEntry};

@@ -1,0 +1,96 @@
+//! The answering side of a unit's agent socket: hands each hook command to the context of the running hook.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Engine, Moment, TraceEntry};
+use crate::agent::{Handler, Reply, Request};
+use crate::hooks::{Context, is_write};
+
+/// Serves one context, until it is taken.
+pub(super) struct Server {
+    pub engine: Arc<Engine>,
+    pub unit: String,
+    pub event: String,
+    pub context: Mutex<Option<Context>>,
+}
+
+impl Handler for Server {
+    async fn call(&self, request: Request) -> Reply {
+        // A command that reads its input asks for it first and comes again: it counts when it comes with it.
+        let asks = request.stdin.is_none()
+            && request.args.windows(2).any(|pair| pair[0] == "--file" && pair[1] == "-")
+            || request.stdin.is_none() && request.args.iter().any(|arg| arg == "--file=-");
+        let moment = if asks { None } else { self.strikes() };
+        if moment == Some(Moment::Before) {
+            self.record(&request, None);
+            return self.kill().await;
+        }
+        let reply = {
+            let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(context) = context.as_mut() else {
+                return Reply::Rpc(format!("bad request: wrong context ID; got \"{}\"", request.context_id));
+            };
+            let mut state = self.engine.state();
+            let reply = context.run(&mut state.model, &request, SystemTime::now());
+            state.log.append(&mut context.log);
+            reply
+        };
+        let code = match &reply {
+            Reply::Exit { code, .. } => Some(*code),
+            Reply::Rpc(_) => None,
+        };
+        if reply != Reply::stdin_needed() {
+            self.record(&request, code);
+        }
+        self.engine.changed();
+        if moment == Some(Moment::After) {
+            return self.kill().await;
+        }
+        reply
+    }
+}
+
+impl Server {
+    /// Takes the context out: whoever calls after this is told that its context is over.
+    pub fn take(&self) -> Option<Context> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    // Counts this call; says when the fault strikes, if it does now.
+    fn strikes(&self) -> Option<Moment> {
+        let mut state = self.engine.state();
+        let (fault, calls) = state.fault.as_mut()?;
+        if fault.unit.as_ref().is_some_and(|only| *only != self.unit) {
+            return None;
+        }
+        *calls += 1;
+        if *calls < fault.n {
+            return None;
+        }
+        state.fault.take().map(|(fault, _)| fault.moment)
+    }
+
+    fn record(&self, request: &Request, code: Option<i64>) {
+        self.engine.state().trace.push(TraceEntry {
+            unit: self.unit.clone(),
+            event: self.event.clone(),
+            command: request.command.clone(),
+            args: request.args.clone(),
+            stdin: request.stdin.clone(),
+            code,
+            write: is_write(&request.command),
+        });
+    }
+
+    // Kills the charm and never answers.
+    async fn kill(&self) -> Reply {
+        if let Some(pid) = self.engine.state().running.get(&self.unit).and_then(|running| running.pid) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        std::future::pending().await
+    }
+}
