@@ -104,15 +104,20 @@ impl Story<'_> {
 
     /// Runs the action and returns the task's number.
     async fn run_migration(&self, timeout: u32, code: i32) -> Result<String> {
-        let output = self.juju_with_code(&format!("run kratos/leader run-migration timeout={timeout}"), code).await?;
-        let number = output.split_once("Waiting for task ").and_then(|(_, rest)| rest.split(['.', ' ', '\n']).next());
+        let output =
+            self.juju_with_code(&format!("run kratos/leader run-migration timeout={timeout}"), code).await?;
+        let number =
+            output.split_once("Waiting for task ").and_then(|(_, rest)| rest.split(['.', ' ', '\n']).next());
         Ok(number.context("juju run did not name its task")?.to_owned())
     }
 
     fn expect_status(&self, kind: &str, message: &str) -> Result<()> {
         let status = self.sandbox.status(UNIT)?;
-        let text = format!("{} {}", status.kind, status.message);
-        ensure!(text.starts_with(kind) && text.contains(message), "{UNIT} is {text:?}, not {kind} {message:?}");
+        let text = format!("{} {}", status.status, status.message);
+        ensure!(
+            text.starts_with(kind) && text.contains(message),
+            "{UNIT} is {text:?}, not {kind} {message:?}"
+        );
         Ok(())
     }
 

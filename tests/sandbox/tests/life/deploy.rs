@@ -6,8 +6,14 @@ use super::support::*;
 fn a_fresh_database_is_migrated_and_every_unit_serves() {
     with_sandbox(async |sandbox| {
         juju(&sandbox, &format!("deploy kratos --channel {} -n 2 --trust", newest())).await;
-        assert!(status(&sandbox, 0).starts_with("blocked Missing integration pg-database: juju integrate kratos:"));
-        assert!(pebble(&sandbox, 0).plan().await.unwrap().checks.is_empty(), "nothing runs, so nothing is checked");
+        assert!(
+            status(&sandbox, 0)
+                .starts_with("blocked Missing integration pg-database: juju integrate kratos:")
+        );
+        assert!(
+            pebble(&sandbox, 0).plan().await.unwrap().checks.is_empty(),
+            "nothing runs, so nothing is checked"
+        );
 
         juju(&sandbox, "deploy postgresql-k8s --channel 14/stable").await;
         juju(&sandbox, &format!("integrate {} {}", DATABASE.0, DATABASE.1)).await;
@@ -42,7 +48,10 @@ fn options_reach_kratos_and_bad_ones_do_not() {
 
         juju(&sandbox, "config kratos log_level=loud").await;
         let text = status(&sandbox, 0);
-        assert!(text.starts_with("blocked Invalid option log_level=loud") && text.contains("juju config kratos"), "{text}");
+        assert!(
+            text.starts_with("blocked Invalid option log_level=loud") && text.contains("juju config kratos"),
+            "{text}"
+        );
         assert!(is_active(&sandbox, 0, "kratos").await);
         assert_eq!(environment(&sandbox, 0, "LOG_LEVEL").await, "warning", "the last good value stays");
         juju(&sandbox, "config kratos --reset log_level").await;
@@ -57,7 +66,9 @@ fn a_lost_database_stops_the_services_and_a_new_one_starts_them() {
         juju(&sandbox, "remove-relation kratos postgresql-k8s").await;
         for unit in [0, 1] {
             assert!(status(&sandbox, unit).starts_with("blocked Missing integration pg-database"));
-            assert!(!is_active(&sandbox, unit, "kratos").await && !is_active(&sandbox, unit, "courier").await);
+            assert!(
+                !is_active(&sandbox, unit, "kratos").await && !is_active(&sandbox, unit, "courier").await
+            );
             assert!(pebble(&sandbox, unit).health(None).await.unwrap(), "no check may call that a failure");
         }
         juju(&sandbox, &format!("integrate {} {}", DATABASE.0, DATABASE.1)).await;

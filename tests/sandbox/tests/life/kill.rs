@@ -20,7 +20,10 @@ async fn outcome(sandbox: &Sandbox) -> BTreeMap<String, String> {
     }
     facts.insert("ports".to_owned(), format!("{:?}", model.unit("kratos/0").unwrap().ports));
     let labels: Vec<_> = model.secrets.values().filter_map(|secret| secret.label.clone()).collect();
-    facts.insert("cookie secrets".to_owned(), labels.iter().filter(|label| *label == "cookie_secret").count().to_string());
+    facts.insert(
+        "cookie secrets".to_owned(),
+        labels.iter().filter(|label| *label == "cookie_secret").count().to_string(),
+    );
     for service in ["kratos", "courier"] {
         facts.insert(service.to_owned(), is_active(sandbox, 0, service).await.to_string());
     }
@@ -71,7 +74,9 @@ fn converges(moment: Moment) {
         let kills = deploy_with_kills(&sandbox, moment).await;
         assert!(kills > 50, "only {kills} calls were hit");
         assert_eq!(outcome(&sandbox).await, undisturbed);
-        assert!(session(&sandbox).await.query("SELECT FROM schema_migration", &[]).await.unwrap().len() > 300);
+        assert!(
+            session(&sandbox).await.query("SELECT FROM schema_migration", &[]).await.unwrap().len() > 300
+        );
     });
 }
 

@@ -22,9 +22,14 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
         report.batch_execute(REPORT).await.unwrap();
         let output = juju_fails(&sandbox, "run kratos/leader run-migration timeout=2").await;
         assert!(output.contains("stopped at the timeout of 2 s") && output.contains("timeout=4"), "{output}");
-        let rows = report.query_one("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'migrate'", &[]);
+        let rows =
+            report.query_one("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'migrate'", &[]);
         assert_eq!(rows.await.unwrap().get::<_, i64>(0), 0, "no session of the migration is left");
-        assert!(status(&sandbox, 0).starts_with("blocked Database migration failed: stopped"), "{}", status(&sandbox, 0));
+        assert!(
+            status(&sandbox, 0).starts_with("blocked Database migration failed: stopped"),
+            "{}",
+            status(&sandbox, 0)
+        );
         report.batch_execute("COMMIT").await.unwrap();
 
         let output = juju(&sandbox, "run kratos/leader run-migration timeout=120").await;
@@ -43,7 +48,10 @@ fn what_cannot_be_run_is_refused_with_its_remedy() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 2).await;
         let output = juju_fails(&sandbox, "run kratos/1 run-migration").await;
-        assert!(output.contains("Only the leader unit can run the database migration: juju run kratos/leader"), "{output}");
+        assert!(
+            output.contains("Only the leader unit can run the database migration: juju run kratos/leader"),
+            "{output}"
+        );
         for timeout in ["0", "-3", "0.5", "1e9"] {
             let output = juju_fails(&sandbox, &format!("run kratos/0 run-migration timeout={timeout}")).await;
             assert!(output.contains("Invalid parameter timeout="), "{output}");
@@ -52,7 +60,10 @@ fn what_cannot_be_run_is_refused_with_its_remedy() {
         holder.batch_execute("SET application_name = 'kratos-operator green/0 task 7'").await.unwrap();
         holder.batch_execute("SELECT pg_advisory_lock(1263681876, 1296648018)").await.unwrap();
         let output = juju_fails(&sandbox, "run kratos/0 run-migration").await;
-        assert!(output.contains("another migration holds the lock: kratos-operator green/0 task 7"), "{output}");
+        assert!(
+            output.contains("another migration holds the lock: kratos-operator green/0 task 7"),
+            "{output}"
+        );
         assert_eq!(status(&sandbox, 0), "active ", "nothing was stopped for it");
 
         juju(&sandbox, "remove-relation kratos postgresql-k8s").await;

@@ -49,7 +49,9 @@ fn no_secret_is_seen_over_a_whole_life() {
         report.batch_execute("COMMIT").await.unwrap();
         shown += &juju(&sandbox, "run kratos/leader run-migration").await;
         juju(&sandbox, "config kratos log_level=debug").await;
-        for line in ["status --relations --format yaml", "show-unit kratos/0", "debug-log --limit 100000", "secrets"] {
+        for line in
+            ["status --relations --format yaml", "show-unit kratos/0", "debug-log --limit 100000", "secrets"]
+        {
             shown += &juju(&sandbox, line).await;
         }
         stop.store(true, Ordering::Relaxed);
