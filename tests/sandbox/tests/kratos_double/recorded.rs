@@ -110,7 +110,7 @@ async fn failures_print_what_the_original_prints() {
 
     let world = World::new();
     let nobody = Database { dsn: "postgres://kratos:kpw@127.0.0.1:54330/m1".into() };
-    let cases: [(&str, &dyn Fn(&mut Value)); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("badlevel", &|c| c["log"]["level"] = "loud".into()),
         ("noidentity", &|c| c["identity"] = json!({})),
         ("noselfservice", &|c| c["selfservice"] = json!({})),

@@ -108,7 +108,7 @@ async fn a_changed_file_takes_effect_unless_it_is_invalid() {
     let revision = async || server.get("/admin/health/config").await.unwrap().1;
     assert_eq!(revision().await, "one");
     let now: Value = serde_json::from_str(&fs::read_to_string(&server.config).unwrap()).unwrap();
-    let write = |change: &dyn Fn(&mut Value)| {
+    let write = |change: Change| {
         let mut next = now.clone();
         change(&mut next);
         let new = world.file("next.json", &next.to_string());
@@ -129,11 +129,11 @@ async fn a_changed_file_takes_effect_unless_it_is_invalid() {
 async fn an_invalid_configuration_is_refused_at_once() {
     let world = World::new();
     let database = Database { dsn: "postgres://kratos:s3cret@127.0.0.1:1/db".into() };
-    let serve = |release: &str, change: &dyn Fn(&mut Value)| {
+    let serve = |release: &str, change: Change| {
         let file = world.file("bad.json", &config(&world, "127.0.0.1", change).to_string());
         database.run(release, &format!("serve -c {}", file.display()))
     };
-    let cases: [(&dyn Fn(&mut Value), &str); 6] = [
+    let cases: [(Change, &str); 6] = [
         (
             &|c| c["foo"] = 1.into(),
             r##"I[#] S[#/additionalProperties] additionalProperties "foo" not allowed"##,

@@ -20,6 +20,9 @@ pub const OLD: &str = "v1.3.1";
 pub const MIDDLE: &str = "v25.4.0";
 pub const NEW: &str = "v26.2.0";
 
+/// A change to a configuration.
+pub type Change<'a> = &'a dyn Fn(&mut Value);
+
 /// A loopback address that no other test uses.
 pub fn address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
