@@ -20,7 +20,7 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
 
         let report = session(&sandbox).await;
         report.batch_execute(REPORT).await.unwrap();
-        let output = juju_fails(&sandbox, "run kratos/leader run-migration timeout=2").await;
+        let output = action_fails(&sandbox, "run kratos/leader run-migration timeout=2").await;
         assert!(output.contains("stopped at the timeout of 2 s") && output.contains("timeout=4"), "{output}");
         let rows =
             report.query_one("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'migrate'", &[]);
@@ -47,19 +47,20 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
 fn what_cannot_be_run_is_refused_with_its_remedy() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 2).await;
-        let output = juju_fails(&sandbox, "run kratos/1 run-migration").await;
+        let output = action_fails(&sandbox, "run kratos/1 run-migration").await;
         assert!(
             output.contains("Only the leader unit can run the database migration: juju run kratos/leader"),
             "{output}"
         );
         for timeout in ["0", "-3", "0.5", "1e9"] {
-            let output = juju_fails(&sandbox, &format!("run kratos/0 run-migration timeout={timeout}")).await;
+            let output =
+                action_fails(&sandbox, &format!("run kratos/0 run-migration timeout={timeout}")).await;
             assert!(output.contains("Invalid parameter timeout="), "{output}");
         }
         let holder = session(&sandbox).await;
         holder.batch_execute("SET application_name = 'kratos-operator green/0 task 7'").await.unwrap();
         holder.batch_execute("SELECT pg_advisory_lock(1263681876, 1296648018)").await.unwrap();
-        let output = juju_fails(&sandbox, "run kratos/0 run-migration").await;
+        let output = action_fails(&sandbox, "run kratos/0 run-migration").await;
         assert!(
             output.contains("another migration holds the lock: kratos-operator green/0 task 7"),
             "{output}"
@@ -67,7 +68,7 @@ fn what_cannot_be_run_is_refused_with_its_remedy() {
         assert_eq!(status(&sandbox, 0), "active ", "nothing was stopped for it");
 
         juju(&sandbox, "remove-relation kratos postgresql-k8s").await;
-        let output = juju_fails(&sandbox, "run kratos/0 run-migration").await;
+        let output = action_fails(&sandbox, "run kratos/0 run-migration").await;
         assert!(output.contains("Missing integration pg-database: juju integrate"), "{output}");
     });
 }
@@ -82,7 +83,7 @@ fn an_older_kratos_is_not_started_on_a_newer_schema() {
         assert!(text.starts_with("blocked The database was migrated by a newer Kratos"), "{text}");
         assert!(text.ends_with("juju refresh kratos"), "{text}");
         assert!(!is_active(&sandbox, 0, "kratos").await);
-        let output = juju_fails(&sandbox, "run kratos/leader run-migration").await;
+        let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
         assert!(output.contains("newer Kratos") && output.contains("juju refresh kratos"), "{output}");
     });
 }

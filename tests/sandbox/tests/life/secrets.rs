@@ -45,7 +45,7 @@ fn no_secret_is_seen_over_a_whole_life() {
         shown += &juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
         let report = session(&sandbox).await;
         report.batch_execute("BEGIN; SELECT count(*) FROM courier_messages").await.unwrap();
-        shown += &juju_fails(&sandbox, "run kratos/leader run-migration timeout=1").await;
+        shown += &action_fails(&sandbox, "run kratos/leader run-migration timeout=1").await;
         report.batch_execute("COMMIT").await.unwrap();
         shown += &juju(&sandbox, "run kratos/leader run-migration").await;
         juju(&sandbox, "config kratos log_level=debug").await;
