@@ -119,7 +119,6 @@ fn stop(daemon: &Daemon, record: &mut Record) -> bool {
     let Some(runner) = record.runner.take() else { return false };
     runner.task.abort();
     daemon.changes.finish(runner.step, Ok(()));
-    record.failures = 0;
     true
 }
 

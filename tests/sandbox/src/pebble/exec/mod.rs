@@ -116,7 +116,9 @@ pub fn post(daemon: &Arc<Daemon>, body: &[u8]) -> Answer {
     match Path::new(&directory).metadata() {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {
-            return Err(internal(format!("cannot call exec: {what} directory {directory:?} not a directory")));
+            return Err(internal(format!(
+                "cannot call exec: {what} directory {directory:?} not a directory"
+            )));
         }
         Err(_) => {
             return Err(internal(format!("cannot call exec: {what} directory {directory:?} does not exist")));
