@@ -27,7 +27,7 @@ use super::{
     logs::Logs,
     notices::Notices,
     plan::Plan,
-    process::signal_group,
+    process::{group_lives, signal_group},
     routes,
     services::{self, Services},
 };
@@ -145,7 +145,9 @@ impl Daemon {
 
     /// Keeps a process group in mind, so that nothing of it is left when the daemon ends.
     pub fn remember_group(&self, group: u32) {
-        lock(&self.groups).insert(group);
+        let mut groups = lock(&self.groups);
+        groups.retain(|group| group_lives(*group));
+        groups.insert(group);
     }
 }
 
@@ -254,7 +256,6 @@ async fn end(
     daemon.kill.send_replace(true);
     daemon.execs.drained(Duration::from_secs(1)).await;
     // A descendant that holds on to an output is ended with the daemon.
-    daemon.services.kill_all();
     for group in lock(&daemon.groups).iter() {
         signal_group(*group, Signal::SIGKILL);
     }

@@ -169,6 +169,15 @@ fn sorted(items: &[Value]) -> Vec<Value> {
 
 /// Text without its times, random numbers and ids.
 fn plain(text: &str) -> String {
+    let numbers: Vec<&str> = text.split(' ').collect();
+    if numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok()) {
+        // A process, its group and its session: only who is who counts.
+        return format!(
+            "group leader: {}, session leader: {}",
+            numbers[0] == numbers[1],
+            numbers[0] == numbers[2]
+        );
+    }
     let mut plain = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {

@@ -141,7 +141,8 @@ impl Double {
         }
         head.push_str("\r\n");
         stream.write_all(head.as_bytes()).await.expect("sent");
-        stream.write_all(body).await.expect("sent");
+        // A request that is refused by its head may be answered before its body is taken.
+        let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.expect("a response");
         parse(&bytes)
@@ -158,6 +159,20 @@ impl Double {
         let response = self.send("POST", target, &headers, body.to_string().as_bytes()).await;
         assert!(response.status < 300, "POST {target} {body}: {:?}", response.json());
         response.json()
+    }
+}
+
+impl Drop for Double {
+    /// Ends the daemon in an orderly way, so that it ends what it started.
+    fn drop(&mut self) {
+        let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()) else { return };
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+        for _ in 0..1000 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -123,7 +123,7 @@ pub async fn play(
     task: &str,
     change: &str,
 ) -> Result<(), String> {
-    let begun = Instant::now();
+    let mut begun = Instant::now();
     let mut channels: HashMap<String, Channel> = HashMap::new();
     let mut last = 0.0;
     for event in timeline {
@@ -131,15 +131,17 @@ pub async fn play(
         let op = event["op"].as_str().unwrap_or_default();
         let at = event["t_ms"].as_f64().unwrap_or_default();
         let acts = event["dir"] == "send" || op.starts_with("handshake-failed");
-        let asks = name == "http" && !op.contains("/wait");
+        let asks = name == "proc" || name == "http" && !op.contains("/wait");
         // Only gaps that the client made are kept: what follows an answer at once may follow at once here.
-        if (acts || asks) && at - last > 90.0 {
+        if acts && at - last > 90.0 || asks {
             tokio::time::sleep_until(begun + Duration::from_secs_f64(at / 1000.0)).await;
         }
         last = at;
         if op.starts_with("handshake-ok") {
             let socket = handshake(double, task, name).await.map_err(|error| format!("{name}: {error}"))?;
             channels.insert(name.to_owned(), open(socket));
+            // The process starts with the last of them: from there its times are counted.
+            begun = Instant::now().checked_sub(Duration::from_secs_f64(at / 1000.0)).unwrap_or(begun);
         } else if op == "handshake-failed" {
             refused(double, compare, event, task, name).await?;
         } else if name == "http" {

@@ -105,6 +105,12 @@ impl Stage {
                 self.file("noexec", "#!/bin/sh\n", 0o644);
                 self.layer("l", CONTEXT).await;
             }
+            "09" if index == "016" || index == "018" => {
+                let answer = self.double.post("/v1/exec", &json!({"command": ["/bin/true"]})).await;
+                let task = answer["result"]["task-id"].as_str().expect("a task");
+                let recorded = if index == "016" { "16" } else { "17" };
+                self.compare.lock().expect("no panic").know("task", recorded, task);
+            }
             "10" if index == "001" => std::fs::create_dir(self.double.root.join("disc")).expect("made"),
             "12" if index == "001" => {
                 self.layer("l", RESTARTED).await;
@@ -193,7 +199,7 @@ impl Stage {
                 let dependant = "{override: replace, command: sleep 1007, requires: [s], after: [s]}";
                 self.layer("d", &format!("services: {{dependant: {dependant}}}")).await;
                 self.act("start", &["dependant"]).await;
-                self.layer("l", &base.replace("1001", "1006")).await;
+                self.layer("l", &base.replace("}", ", environment: {CHANGED: yes}}")).await;
             }
             "095" => self.layer("o", FAILING).await,
             _ => {}
@@ -333,7 +339,10 @@ impl Stage {
                 self.file("badinterp", "#!/no/such/interpreter\n", 0o755);
                 self.layer("l", ODDS).await;
             }
-            "011" => self.act("start", &["cwd", "cwduser"]).await,
+            "011" => {
+                self.act("start", &["cwd", "cwduser"]).await;
+                self.lines("cwd,cwduser", 6).await;
+            }
             "012" => self.act("start", &["long"]).await,
             "015" => {
                 self.state("orphan", "backoff").await;
@@ -446,7 +455,8 @@ services:
     override: replace
     environment: {HOME: /root, USER: root}
     command: >-
-      /bin/sh -c "pwd; echo HOME=$HOME USER=$USER; readlink /proc/self/fd/0; sleep 0.01; exec sleep 1001"
+      /bin/sh -c "pwd; echo HOME=$HOME USER=$USER; readlink /proc/self/fd/0;
+      read pid name state parent group session rest < /proc/$$/stat; echo $pid $group $session; exec sleep 1001"
   cwduser:
     override: replace
     user: daemon

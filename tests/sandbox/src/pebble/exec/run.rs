@@ -42,9 +42,14 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
         return;
     }
     let sockets = async {
-        let stdio = handle.socket("stdio").await;
-        let stderr = if job.split_stderr { Some(handle.socket("stderr").await) } else { None };
-        (stdio, stderr)
+        handle.connected("stdio").await;
+        if job.split_stderr {
+            handle.connected("stderr").await;
+        }
+        (
+            handle.socket("stdio").await,
+            if job.split_stderr { Some(handle.socket("stderr").await) } else { None },
+        )
     };
     let mut aborted = daemon.changes.aborted(job.change);
     let connected = tokio::select! {
@@ -54,6 +59,12 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
     let (stdio, stderr) = match connected {
         Ok(sockets) => sockets,
         Err(reason) => {
+            // Those that did connect are left open, as Pebble leaves them.
+            let handle = Arc::clone(handle);
+            tokio::spawn(async move {
+                tokio::time::sleep(LEFT_OPEN).await;
+                drop(handle);
+            });
             let message = format!("exec {}: timeout waiting for websocket connections: {reason}", job.task);
             return daemon.changes.finish(job.task, Err(message));
         }

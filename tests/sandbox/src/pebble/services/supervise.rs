@@ -66,6 +66,9 @@ pub(super) fn spawn(daemon: &Arc<Daemon>, name: &str, record: &mut Record) -> Re
         .map_err(|error| format!("cannot start service: {error}"))?;
     record.generation += 1;
     record.pid = child.id();
+    if let Some(group) = record.pid {
+        daemon.remember_group(group);
+    }
     record.restarting = false;
     record.running_since = Some(Stamp::now());
     let (daemon, name, generation) = (Arc::clone(daemon), name.to_owned(), record.generation);
