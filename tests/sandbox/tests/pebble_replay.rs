@@ -1,4 +1,5 @@
-//! Replays the recordings of a real Pebble against the double and compares status, content type and body.
+//! Replays the recordings of a real Pebble against the double and compares status, content type and body; what recordings
+//! cannot show (its own beginning and end) is tested beside it.
 //!
 //! It is given the folder that holds `pebble/` by the environment variable `KRATOS_OPERATOR_RECORDINGS`; without it there is
 //! nothing to compare with and the test passes. Every recording is either replayed or named in the list of those that are
@@ -10,6 +11,10 @@ mod compare;
 mod double;
 #[path = "pebble_replay/excluded.rs"]
 mod excluded;
+#[path = "pebble_replay/layers.rs"]
+mod layers;
+#[path = "pebble_replay/lifecycle.rs"]
+mod lifecycle;
 #[path = "pebble_replay/sockets.rs"]
 mod sockets;
 #[path = "pebble_replay/stage.rs"]
@@ -28,8 +33,11 @@ use excluded::{EXCLUDED, ROOT_ONLY};
 use stage::Stage;
 use target::Target;
 
+/// Variables that a double has beside a clean environment.
+type Variables = &'static [(&'static str, &'static str)];
+
 /// The prefixes that are replayed one after the other on the same double, and its additional environment.
-const GROUPS: &[(&[&str], &[(&str, &str)])] = &[
+const GROUPS: &[(&[&str], Variables)] = &[
     (&["01-"], &[]),
     (&["02-"], &[]),
     (&["03-", "04-"], &[]),
@@ -118,10 +126,7 @@ async fn the_double_answers_as_recorded() {
 }
 
 /// Replays a group on a fresh double; gives the differences.
-async fn group(
-    recordings: Vec<Recording>,
-    variables: &'static [(&'static str, &'static str)],
-) -> Vec<String> {
+async fn group(recordings: Vec<Recording>, variables: Variables) -> Vec<String> {
     let first = recordings.first().map_or("", |recording| recording.name.as_str());
     let double = if UNPRIVILEGED.iter().any(|p| first.starts_with(p)) {
         Double::unprivileged().await

@@ -131,7 +131,7 @@ async fn post(
         ["checks"] => checks::api::post(daemon, body),
         ["checks", "refresh"] => checks::api::refresh(daemon, body).await,
         ["exec"] => exec::post(daemon, body),
-        ["files"] => files::post(daemon, headers, body),
+        ["files"] => files::post(headers, body),
         ["notices"] => daemon.notices.post(uid, body),
         ["signals"] => signals(daemon, body),
         other => Err(left_out(other)),

@@ -111,6 +111,11 @@ impl Double {
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)
                 .expect("a running double");
         }
+        self.ended().await
+    }
+
+    /// Waits for the end; gives the exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
         let status =
             tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("an end in time");
         status.expect("a status").code()

@@ -38,6 +38,7 @@ struct Output {
 
 /// Runs a command to its end and finishes its task.
 pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
+    let mut aborted = daemon.changes.aborted(job.change);
     if !daemon.changes.begin(job.task) {
         return;
     }
@@ -51,7 +52,6 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
             if job.split_stderr { Some(handle.socket("stderr").await) } else { None },
         )
     };
-    let mut aborted = daemon.changes.aborted(job.change);
     let connected = tokio::select! {
         sockets = tokio::time::timeout(CONNECT, sockets) => sockets.map_err(|_| "context deadline exceeded"),
         _ = aborted.wait_for(|aborted| *aborted) => Err("context canceled"),
@@ -66,7 +66,7 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
                 drop(handle);
             });
             let message = format!("exec {}: timeout waiting for websocket connections: {reason}", job.task);
-            return daemon.changes.finish(job.task, Err(message));
+            return daemon.changes.finish(job.task, &Err(message));
         }
     };
     let (code, result) = match streams(stdio, stderr) {
@@ -74,7 +74,7 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
         Err(error) => (-1, Err(process::system_words(&error))),
     };
     daemon.changes.set_data(job.task, "exit-code", code.into());
-    daemon.changes.finish(job.task, result);
+    daemon.changes.finish(job.task, &result);
 }
 
 /// Where stdin comes from and goes to.

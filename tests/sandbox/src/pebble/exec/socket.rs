@@ -14,9 +14,9 @@ use axum::{
 
 use super::{Handle, Slot};
 use crate::pebble::{
-    changes::Status,
     daemon::Daemon,
     lock,
+    record::Status,
     respond::{Answer, Failure, error_value, go_json, internal, raw},
 };
 
@@ -80,7 +80,7 @@ impl Handle {
 
     /// Hands over a connection whose handshake is done.
     fn give(&self, channel: &'static str, socket: axum::extract::ws::WebSocket) {
-        lock(&self.slots).insert(channel, Slot::Taken(Some(socket)));
+        lock(&self.slots).insert(channel, Slot::Taken(Some(Box::new(socket))));
         self.connected.send_modify(|count| *count += 1);
     }
 
@@ -99,7 +99,7 @@ impl Handle {
             if let Some(Slot::Taken(socket)) = lock(&self.slots).get_mut(channel)
                 && let Some(socket) = socket.take()
             {
-                return socket;
+                return *socket;
             }
             if connected.changed().await.is_err() {
                 std::future::pending::<()>().await;

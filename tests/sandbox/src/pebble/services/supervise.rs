@@ -47,11 +47,7 @@ pub(super) fn spawn(daemon: &Arc<Daemon>, name: &str, record: &mut Record) -> Re
     let config = &record.config;
     let words = words::service_command(name, &config.command)?;
     let identity = users::resolve(&config.context.wanted())?;
-    let mut environment = daemon.environment.clone();
-    if let Some((user, home)) = identity.as_ref().and_then(|identity| identity.known.clone()) {
-        environment.extend([("HOME".to_owned(), home), ("USER".to_owned(), user)]);
-    }
-    environment.extend(config.context.environment.clone().unwrap_or_default());
+    let environment = daemon.environment_for(&config.context, identity.as_ref());
     let program = Program {
         words: &words,
         environment: &environment,
