@@ -30,6 +30,7 @@ pub const ROOT_ONLY: &[&str] = &[
     "05-files-047",
     "05-files-092",
     "06-",
+    "08-exec-025",
     "08-exec-027",
     "08-exec-028",
     "08-exec-029",
