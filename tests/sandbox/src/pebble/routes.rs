@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, State},
-    http::{Method, Request},
+    http::{Method, Request, Version, header},
     response::Response,
 };
 use nix::unistd::Uid;
@@ -31,6 +31,10 @@ pub async fn dispatch(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request<Body>,
 ) -> Response {
+    // Go's server asks for this before anybody else sees the request.
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(header::HOST) {
+        return raw(400, "text/plain; charset=utf-8", "400 Bad Request: missing required Host header");
+    }
     answer(&daemon, peer, request).await.unwrap_or_else(|failure| refuse(&failure))
 }
 

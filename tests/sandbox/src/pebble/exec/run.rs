@@ -30,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const LEFT_OPEN: Duration = Duration::from_secs(120);
 const END: &str = "{\"command\":\"end\"}";
 
-/// The websockets of the streams, as halves.
+/// Where stdout or stderr comes from and goes to.
 struct Output {
     sink: SplitSink<WebSocket, Message>,
     from: OwnedFd,
