@@ -1,1 +1,37 @@
-fn main() {}
+//! The binary that Juju runs as `dispatch`, once per event.
+
+use std::process::ExitCode;
+
+use kratos_operator::charm;
+use kratos_operator::juju::{Agent, Context, Environment, log};
+use kratos_operator::kratos::Place;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let environment = Environment::current();
+    let context = match Context::from_environment(&environment) {
+        Ok(context) => context,
+        Err(error) => {
+            eprintln!("kratos-operator: {error}; this program is run by Juju, see README.md");
+            return ExitCode::from(64);
+        }
+    };
+    let agent = Agent::exec();
+    let (layer, guard) = log::layer(agent.clone());
+    tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)).init();
+    let result = charm::dispatch(&agent, context, Place::from_environment(&environment)).await;
+    if let Err(error) = &result {
+        tracing::error!("{error}");
+    }
+    guard.flush().await;
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kratos-operator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

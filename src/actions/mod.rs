@@ -1,1 +1,21 @@
-//! actions
+//! Actions: a second, short corridor. One file per action: parameters into a type, preconditions, the one thing,
+//! results. The dispatch then walks the corridor of every event, so an action ends with a reconciled unit.
+
+mod run_migration;
+
+use crate::charm::Observed;
+use crate::juju::{self, ActionEvent, Agent};
+use crate::pebble::Client;
+
+/// Runs an action. What fails in it is told by `action-fail`; an error means that the agent cannot be reached.
+pub async fn run(
+    agent: &Agent,
+    pebble: &Client,
+    action: &ActionEvent,
+    observed: &mut Observed,
+) -> juju::Result<()> {
+    match action.name.as_str() {
+        "run-migration" => run_migration::run(agent, pebble, observed).await,
+        other => agent.action_fail(&format!("This charm has no action {other:?}")).await,
+    }
+}

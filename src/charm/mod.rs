@@ -1,1 +1,71 @@
-//! charm
+//! The corridor that every dispatch walks once: observe, desired, apply, report.
+//!
+//! A migration, asked for by the action or needed by a fresh database, stands between observe and desired:
+//! what it ended with is one more fact to decide on.
+
+mod apply;
+mod desired;
+mod migrate;
+mod observe;
+mod observed;
+mod obstacles;
+mod questions;
+mod report;
+mod service;
+mod services;
+#[cfg(test)]
+mod tests;
+
+pub use apply::apply;
+pub use desired::{Desired, desired};
+pub use migrate::migrate;
+pub use observe::observe;
+pub use observed::{CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
+pub use service::{COURIER, KRATOS};
+
+use crate::actions;
+use crate::juju::{self, Agent, Context, Event, Scope, WorkloadEvent, WorkloadEventKind};
+use crate::kratos::Place;
+use crate::pebble::Client;
+
+/// Handles one event. An error means that the agent cannot be reached: the hook has failed and Juju repeats it.
+pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Result<()> {
+    let pebble = Client::new(&place.socket);
+    let event = context.event.clone();
+    note(&event);
+    if matches!(event, Event::Stop | Event::Remove) {
+        // The unit goes; Kubernetes ends what runs.
+        return Ok(());
+    }
+    let mut observed = observe(agent, &pebble, context, place).await?;
+    if let Event::Action(action) = &event {
+        actions::run(agent, &pebble, action, &mut observed).await?;
+    } else if let Some(job) = migrate::automatic_job(&observed) {
+        migrate::automatic(agent, &pebble, &mut observed, &job).await?;
+    }
+    let desired = desired(&observed);
+    let applied = apply(agent, &pebble, &observed, &desired).await?;
+    let status = report::status(&observed, &applied);
+    if applied.shown.as_ref().unwrap_or(&observed.status) != &status {
+        apply::tolerate(agent.status_set(Scope::Unit, &status).await)?;
+    }
+    Ok(())
+}
+
+/// Events that ask for nothing but a line in the log (behaviour row 51).
+fn note(event: &Event) {
+    match event {
+        Event::Workload(WorkloadEvent { kind: WorkloadEventKind::CheckFailed { check }, .. })
+            if check == service::READY =>
+        {
+            tracing::warn!("The service is not running");
+        }
+        Event::Workload(WorkloadEvent { kind: WorkloadEventKind::CheckRecovered { check }, .. })
+            if check == service::READY =>
+        {
+            tracing::info!("The service is online again");
+        }
+        Event::Unknown(name) => tracing::info!("{name} is not an event that this charm knows; reconciling"),
+        _ => {}
+    }
+}

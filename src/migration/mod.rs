@@ -1,1 +1,25 @@
-//! migration
+//! The migration of the Kratos database: what is pending, and one run from the lock to the verdict.
+//!
+//! Given a Kratos program and a database, [`survey`] tells what is pending and [`run`] migrates: alone (an
+//! advisory lock), within a time, and with a verdict that is read from the database. Kratos itself takes no lock,
+//! and a killed Kratos leaves a statement that goes on and commits unbooked: so the order in which a run is
+//! stopped matters, see `stop`.
+
+mod leftovers;
+mod outcome;
+mod output;
+mod run;
+mod schema;
+mod stop;
+mod timeout;
+
+pub use outcome::{Failure, Outcome, Report};
+pub use output::Progress;
+pub use run::{Job, run, survey};
+pub use schema::{Known, Migration, MigrationVersion, Schema};
+pub use timeout::{InvalidTimeout, Timeout};
+
+/// The command that migrates the database of an application.
+pub fn command(application: &str) -> String {
+    format!("juju run {application}/leader run-migration")
+}

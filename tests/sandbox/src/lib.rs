@@ -1,4 +1,7 @@
 //! The sandbox: a small Juju model for one machine.
+//!
+//! [`Sandbox`] runs the real charm's program against it, with real hook commands, Pebble, Kratos (or our doubles of them) and a real
+//! PostgreSQL; the program `sandbox` does the same at a prompt.
 
 pub mod agent;
 pub mod commands;
@@ -6,8 +9,12 @@ pub mod container;
 pub mod gob;
 pub mod hooks;
 pub mod juju;
+/// A stand-in for Ory Kratos: same command line, real migrations on a real PostgreSQL, a small server.
+pub mod kratos;
 pub mod model;
 pub mod pack;
+/// A double of Pebble, the service manager of the workload's container.
+pub mod pebble;
 pub mod postgres;
 pub mod programs;
 pub mod sandbox;

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::definition::{Type, definition};
+use super::input::Input;
 use super::{Error, StructType, id};
 
 /// Nesting at which reading stops; hook commands need two levels.
@@ -39,14 +41,6 @@ enum Declared {
     Builtin(i64),
     ListOf(i64),
     Other,
-}
-
-#[derive(Debug, Clone)]
-enum Type {
-    List { element: i64 },
-    Map { key: i64, element: i64 },
-    Struct { name: String, fields: Vec<(String, i64)> },
-    Encoded,
 }
 
 /// The receiving end of one direction of a stream.
@@ -222,120 +216,4 @@ impl StructValue {
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// Reads a wireType: a struct with one field per kind of type, of which one is set.
-fn definition(input: &mut Input<'_>) -> Result<Type, Error> {
-    let mut found = None;
-    input.fields(|kind, input| {
-        let mut common = String::new();
-        let mut numbers = [0i64; 3];
-        let mut fields = Vec::new();
-        input.fields(|number, input| {
-            match (kind, number) {
-                (_, 0) => common = common_type(input)?,
-                (2, 1) => {
-                    for _ in 0..input.count()? {
-                        fields.push(field_type(input)?);
-                    }
-                }
-                (0 | 1 | 3, 1 | 2) => numbers[number] = input.int()?,
-                _ => return Err(Error::UnknownType),
-            }
-            Ok(())
-        })?;
-        found = Some(match kind {
-            0 | 1 => Type::List { element: numbers[1] },
-            2 => Type::Struct { name: common, fields },
-            3 => Type::Map { key: numbers[1], element: numbers[2] },
-            4..=6 => Type::Encoded,
-            _ => return Err(Error::UnknownType),
-        });
-        Ok(())
-    })?;
-    found.ok_or(Error::UnknownType)
-}
-
-fn common_type(input: &mut Input<'_>) -> Result<String, Error> {
-    let mut name = String::new();
-    input.fields(|number, input| {
-        match number {
-            0 => name = text(input.bytes()?.to_vec()),
-            1 => drop(input.int()?),
-            _ => return Err(Error::UnknownType),
-        }
-        Ok(())
-    })?;
-    Ok(name)
-}
-
-fn field_type(input: &mut Input<'_>) -> Result<(String, i64), Error> {
-    let mut field = (String::new(), 0);
-    input.fields(|number, input| {
-        match number {
-            0 => field.0 = text(input.bytes()?.to_vec()),
-            1 => field.1 = input.int()?,
-            _ => return Err(Error::UnknownType),
-        }
-        Ok(())
-    })?;
-    Ok(field)
-}
-
-/// The unread rest of one message.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn uint(&mut self) -> Result<u64, Error> {
-        let first = self.split(1)?[0];
-        if first < 0x80 {
-            return Ok(u64::from(first));
-        }
-        let count = usize::from(first.wrapping_neg());
-        if count > 8 {
-            return Err(Error::UnknownType);
-        }
-        Ok(self.split(count)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-    }
-
-    fn int(&mut self) -> Result<i64, Error> {
-        let bits = self.uint()?;
-        let half = (bits >> 1).cast_signed();
-        Ok(if bits & 1 == 1 { !half } else { half })
-    }
-
-    fn bytes(&mut self) -> Result<&[u8], Error> {
-        let length = usize::try_from(self.uint()?).map_err(|_| Error::Truncated)?;
-        self.split(length)
-    }
-
-    /// A number of elements. No element is shorter than a byte, so a larger count cannot be true.
-    fn count(&mut self) -> Result<usize, Error> {
-        let count = usize::try_from(self.uint()?).map_err(|_| Error::Truncated)?;
-        if count > self.0.len() { Err(Error::Truncated) } else { Ok(count) }
-    }
-
-    /// Calls `read` with the number of each field that is there, up to the closing zero.
-    fn fields(&mut self, mut read: impl FnMut(usize, &mut Self) -> Result<(), Error>) -> Result<(), Error> {
-        let mut next = 0usize;
-        loop {
-            let delta = usize::try_from(self.uint()?).map_err(|_| Error::UnknownType)?;
-            if delta == 0 {
-                return Ok(());
-            }
-            let number = next.checked_add(delta - 1).ok_or(Error::UnknownType)?;
-            read(number, self)?;
-            next = number + 1;
-        }
-    }
-
-    fn split(&mut self, length: usize) -> Result<&[u8], Error> {
-        let (head, tail) = self.0.split_at_checked(length).ok_or(Error::Truncated)?;
-        self.0 = tail;
-        Ok(head)
-    }
-
-    fn end(&self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Trailing) }
-    }
 }

@@ -6,8 +6,10 @@
 //! use in the process.
 
 mod decode;
+mod definition;
 mod encode;
 mod frame;
+mod input;
 
 pub use decode::{Decoder, Value};
 pub use encode::{Encoder, Field, StructType};

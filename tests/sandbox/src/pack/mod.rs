@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 pub use archive::zip;
 
@@ -58,7 +59,7 @@ pub fn lay_out(binary: &Path, source: &Path, dir: &Path) -> Result<(), Error> {
         return Err(Error::NotEmpty(dir.to_owned()));
     }
     let manifest = manifest::generate(&source.join("charmcraft.yaml"))?;
-    copy(binary, &dir.join("dispatch"), 0o755)?;
+    install(binary, &dir.join("dispatch"))?;
     for name in FILES {
         let from = source.join(name);
         if from.exists() || name == "metadata.yaml" {
@@ -78,6 +79,19 @@ pub fn lay_out(binary: &Path, source: &Path, dir: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Copies a program by a child process. Of a file that we had open for writing, another thread's child may hold a copy
+/// of the descriptor until it runs its own program, and until then the kernel refuses to execute the file.
+fn install(from: &Path, to: &Path) -> Result<(), Error> {
+    let mut command = Command::new("install");
+    let output = command.args(["-m", "0755", "--"]).arg(from).arg(to).output();
+    let output = output.map_err(Error::file(Path::new("install")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::File { path: from.to_owned(), source: io::Error::other(reason) })
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), Error> {

@@ -116,8 +116,8 @@ impl Cluster {
         server::check_socket_path(&dir)?;
         let owner = Owner::choose()?;
         if let Some(owner) = &owner {
-            owner.take(&dir)?;
             owner.open_parents(&dir)?;
+            owner.take(&dir)?;
         }
         let password = random_password().map_err(Error::file(Path::new("/dev/urandom")))?;
         let mut cluster =

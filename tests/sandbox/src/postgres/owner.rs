@@ -40,7 +40,9 @@ impl Owner {
     /// Directories of ours below the temporary directory are opened for passing through (temporary directories are
     /// made closed to everybody else); elsewhere a closed directory is an error, for it may be closed on purpose.
     pub fn open_parents(&self, dir: &Path) -> Result<(), Error> {
+        // `dir` is free of links, so this has to be too.
         let temporary = env::temp_dir();
+        let temporary = temporary.canonicalize().map_err(Error::file(&temporary))?;
         for parent in dir.ancestors().skip(1) {
             let metadata = parent.metadata().map_err(Error::file(parent))?;
             let mode = metadata.mode();

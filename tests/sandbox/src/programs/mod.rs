@@ -5,22 +5,18 @@
 //! our doubles otherwise. A variable that names an unusable program is an error: who sets it wants the real thing.
 
 mod tether;
+mod version;
 
 use std::env;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 pub(crate) use tether::Tether;
+use version::{numbers, version};
 
 /// The Kratos versions that the double plays.
 pub const DOUBLE_VERSIONS: [&str; 3] = ["v1.3.1", "v25.4.0", "v26.2.0"];
-
-/// How long a program may take to tell its version.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A program that is either the real one or our double of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,41 +141,110 @@ fn check(variable: &str, path: &Path) -> Result<(), Error> {
     Err(Error::Unusable { variable: variable.to_owned(), path: path.to_owned(), reason })
 }
 
-/// What `PROGRAM version` tells, or why it tells nothing.
-fn version(path: &Path) -> Result<String, String> {
-    let mut child = Command::new(path)
-        .arg("version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let deadline = Instant::now() + VERSION_TIMEOUT;
-    // Three short lines fit into the pipe, so the end can be awaited before they are read.
-    let status = loop {
-        match child.try_wait().map_err(|error| error.to_string())? {
-            Some(status) => break status,
-            None if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("`version` did not end within {} s", VERSION_TIMEOUT.as_secs()));
-            }
-        }
-    };
-    let mut output = Vec::new();
-    if let Some(stdout) = child.stdout.as_mut() {
-        stdout.take(64 * 1024).read_to_end(&mut output).map_err(|error| error.to_string())?;
-    }
-    let output = String::from_utf8_lossy(&output);
-    let version = output.lines().find_map(|line| line.strip_prefix("Version:")).map(str::trim);
-    match version {
-        Some(version) if status.success() && !version.is_empty() => Ok(version.to_owned()),
-        _ => Err(format!("`version` ended with {status} and told no version")),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
 
-/// The numbers in a version, to order v1.3.1 before v25.4.0.
-fn numbers(version: &str) -> Vec<u64> {
-    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+    use super::*;
+
+    const OURS: [&str; 5] =
+        ["kratos-operator", "hook-command", "postgresql-k8s", "pebble-double", "kratos-double"];
+
+    /// Writes a program by a child process, because one that we had open for writing ourselves could be "busy" when it is
+    /// run: another test's child may just have inherited the descriptor.
+    fn program(path: &Path, text: &str) {
+        let mut install = Command::new("install")
+            .args(["-m", "0755", "/dev/stdin"])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(install.wait().unwrap().success());
+    }
+
+    /// A directory as Cargo leaves it, and the test executable in it.
+    fn built_all() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        for name in OURS {
+            program(&dir.path().join(name), "");
+        }
+        let here = dir.path().join("deps/test-0123");
+        (dir, here)
+    }
+
+    fn kratos(dir: &Path, version: &str) -> PathBuf {
+        let path = dir.join(format!("kratos-{version}"));
+        program(
+            &path,
+            &format!("#!/bin/sh\n[ \"$1\" = version ] || exit 2\nprintf 'Version:\\t\\t\\t{version}\\n'\n"),
+        );
+        path
+    }
+
+    #[test]
+    fn our_programs_stand_beside_the_sandbox_and_above_a_test() {
+        let (dir, test) = built_all();
+        for here in [test, dir.path().join("sandbox")] {
+            let programs = Programs::find_with(&here, []).unwrap();
+            assert_eq!(programs.charm, dir.path().join("kratos-operator"));
+            assert_eq!(programs.hook_command, dir.path().join("hook-command"));
+            assert_eq!(programs.postgresql, dir.path().join("postgresql-k8s"));
+            assert_eq!(programs.pebble, Program { path: dir.path().join("pebble-double"), double: true });
+            let versions: Vec<_> =
+                programs.kratos.iter().map(|kratos| (kratos.version.as_str(), kratos.double)).collect();
+            assert_eq!(versions, [("v1.3.1", true), ("v25.4.0", true), ("v26.2.0", true)]);
+        }
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_what_builds_it() {
+        for name in OURS {
+            let (dir, here) = built_all();
+            fs::remove_file(dir.path().join(name)).unwrap();
+            let error = Programs::find_with(&here, []).unwrap_err();
+            assert_eq!(error.kind(), "not-built");
+            assert!(
+                error.to_string().starts_with(name) && error.to_string().contains("cargo build"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn real_programs_replace_the_doubles_oldest_first() {
+        let (dir, here) = built_all();
+        let [new, old] = ["v26.2.0", "v1.3.1"].map(|version| kratos(dir.path(), version));
+        let pebble = dir.path().join("pebble");
+        program(&pebble, "");
+        let variables =
+            [("KRATOS_BIN", &new), ("KRATOS_BIN_OLD", &old), ("KRATOS_BIN_2", &new), ("PEBBLE_BIN", &pebble)];
+        let programs =
+            Programs::find_with(&here, variables.map(|(name, path)| (name.into(), path.clone()))).unwrap();
+        assert_eq!(programs.pebble, Program { path: pebble, double: false });
+        let real = |version: &str, path| Kratos { version: version.to_owned(), path, double: false };
+        assert_eq!(programs.kratos, [real("v1.3.1", old), real("v26.2.0", new)]);
+    }
+
+    #[test]
+    fn a_variable_that_names_no_program_is_an_error() {
+        let (dir, here) = built_all();
+        let plain = dir.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        let silent = dir.path().join("silent");
+        program(&silent, "#!/bin/sh\n");
+        for (variable, path, reason) in [
+            ("PEBBLE_BIN", Path::new("/nowhere/pebble"), "No such file"),
+            ("PEBBLE_BIN", Path::new("pebble"), "not absolute"),
+            ("KRATOS_BIN", plain.as_path(), "not executable"),
+            ("KRATOS_BIN_X", dir.path(), "no file"),
+            ("KRATOS_BIN", silent.as_path(), "told no version"),
+        ] {
+            let error = Programs::find_with(&here, [(variable.to_owned(), path.to_owned())]).unwrap_err();
+            assert_eq!(error.kind(), "unusable");
+            assert!(error.to_string().starts_with(variable) && error.to_string().contains(reason), "{error}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The agent socket as a charm sees it: real conversations byte by byte, what Go accepts, what it refuses and how, and
 //! the program behind every hook command.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+
 mod program;
 mod recordings;
 mod rules;

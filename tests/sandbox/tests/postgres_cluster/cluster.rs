@@ -139,7 +139,7 @@ fn what_cannot_work_is_refused_with_its_name() {
     fs::create_dir_all(used.join("data/something")).unwrap();
     let used = Cluster::start(&used, &address()).unwrap_err();
     assert!(used.to_string().contains("exists but is not empty"), "{used}");
-    assert_eq!(processes_in(dir.path()), [""; 0]);
+    assert_eq!(processes_in(&dir.path().canonicalize().unwrap()), [""; 0]);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! A real PostgreSQL: the cluster itself, and the charm's stand-in that makes roles and databases in it.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+
+mod charm;
 mod cluster;
 mod orphan;
+mod world;
 
 use std::fs;
 use std::path::Path;

@@ -32,7 +32,7 @@ fn it_ends_when_its_owner_is_killed() {
         .spawn()
         .unwrap();
     wait_until("the start of the cluster", || dir.path().join("ready").exists());
-    let data = dir.path().join("pg");
+    let data = dir.path().canonicalize().unwrap().join("pg");
     assert!(!processes_in(&data).is_empty());
     owner.kill().unwrap();
     owner.wait().unwrap();

@@ -1,0 +1,146 @@
+//! `run-migration timeout=SECONDS`: migrates the database on the leader (behaviour row 102).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::{Instant, sleep_until};
+
+use crate::charm::{Observed, Version, migrate};
+use crate::integrations::database::Answer;
+use crate::juju::{self, Agent};
+use crate::kratos::WorkloadVersion;
+use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
+use crate::pebble::Client;
+use crate::postgres::Dsn;
+
+/// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
+const GATHER: Duration = Duration::from_millis(300);
+/// And at most so many of them, far below what one call may carry.
+const MOST_LINES: usize = 60;
+
+/// Runs the action.
+pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juju::Result<()> {
+    let parameters = agent.action_get().await?;
+    let timeout = match Timeout::parse(parameters.get("timeout")) {
+        Ok(timeout) => timeout,
+        Err(invalid) => return agent.action_fail(&invalid.to_string()).await,
+    };
+    let (version, dsn) = match preconditions(observed) {
+        Ok(facts) => facts,
+        Err(text) => return agent.action_fail(&text).await,
+    };
+    let task = observed.context.task().unwrap_or_default().to_owned();
+    let who = format!("{} task {task}", observed.context.unit);
+    agent
+        .action_log(&format!(
+            "watch with: juju show-task {task} --watch (juju run itself waits for a minute)"
+        ))
+        .await?;
+    let job = Job { version: version.clone(), dsn, timeout, who };
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let (outcome, logged) =
+        tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));
+    logged?;
+    report(agent, observed.application(), &version, &outcome?).await
+}
+
+/// What has to be there, in the order in which a person would look.
+fn preconditions(observed: &Observed) -> Result<(WorkloadVersion, Dsn), String> {
+    let application = observed.application();
+    let again = migration::command(application);
+    if !observed.is_leader {
+        return Err(format!("Only the leader unit can run the database migration: {again}"));
+    }
+    let Some(container) = observed.container() else {
+        return Err(format!(
+            "Container is not connected yet: wait until it is (juju status {application}), then {again}"
+        ));
+    };
+    if observed.peers.is_none() {
+        return Err(format!(
+            "Peer integration is not ready: wait until it is (juju status {application}), then {again}"
+        ));
+    }
+    if observed.databases.is_empty() {
+        return Err(format!(
+            "Missing integration pg-database: juju integrate {application}:pg-database postgresql-k8s:database"
+        ));
+    }
+    let dsn = match observed.answer() {
+        Answer::Ready(dsn) => dsn,
+        Answer::Absent => {
+            return Err(format!(
+                "The database is not created yet: wait until it is (juju status --relations), then {again}"
+            ));
+        }
+        Answer::Invalid(reason) => {
+            return Err(format!("The database cannot be used yet: {reason}; see juju status --relations"));
+        }
+    };
+    match &container.version {
+        Version::Known(version) => Ok((version.clone(), dsn)),
+        Version::Unknown(reason) => Err(format!("Cannot tell the version of Kratos: {reason}")),
+        Version::NotAsked => Err("The version of Kratos was not asked for".to_owned()),
+    }
+}
+
+/// Shows the progress while it comes, several lines at a time.
+async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::Result<()> {
+    while let Some(first) = progress.recv().await {
+        let mut lines = vec![text(first)];
+        let until = Instant::now() + GATHER;
+        while lines.len() < MOST_LINES {
+            tokio::select! {
+                () = sleep_until(until) => break,
+                next = progress.recv() => match next {
+                    Some(next) => lines.push(text(next)),
+                    None => break,
+                },
+            }
+        }
+        agent.action_log(&lines.join("\n")).await?;
+    }
+    Ok(())
+}
+
+fn text(progress: Progress) -> String {
+    match progress {
+        Progress::Step(text) => format!("migration: {text}"),
+        Progress::Line(text) => text,
+    }
+}
+
+async fn report(
+    agent: &Agent,
+    application: &str,
+    version: &WorkloadVersion,
+    outcome: &Outcome,
+) -> juju::Result<()> {
+    let mut results = BTreeMap::from([("version".to_owned(), version.to_string())]);
+    let mut add = |key: &str, value: String| results.insert(key.to_owned(), value);
+    match outcome {
+        Ok(report) => {
+            add("result", "completed".to_owned());
+            add("applied", report.applied.to_string());
+            add("pending", "0".to_owned());
+            add("seconds", format!("{:.1}", report.elapsed.as_secs_f64()));
+            add("next", format!("juju status {application}"));
+        }
+        Err(failure) => {
+            add("result", failure.kind().to_owned());
+            if let Some(reached) = failure.reached() {
+                add("applied", reached.applied.to_string());
+                add("pending", reached.pending.map_or("unknown".to_owned(), |count| count.to_string()));
+            }
+            if let Failure::Stopped { timeout, .. } = failure {
+                add("next", format!("{} timeout={}", migration::command(application), timeout.doubled()));
+            }
+        }
+    }
+    agent.action_set(&results).await?;
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(failure) => agent.action_fail(&failure.with_command(application)).await,
+    }
+}

@@ -1,0 +1,95 @@
+//! apply: performs the difference between what was observed and what is desired, in one fixed order.
+//!
+//! Databags, cookie secret and ports come first (Juju keeps them back until the dispatch ends well), then the
+//! services, then the version. What is already as desired is not written at all.
+
+use std::collections::BTreeMap;
+
+use super::desired::{COOKIE_KEY, COOKIE_LABEL, Desired, DesiredBag};
+use super::observed::Observed;
+use super::services::{self, ServiceFailure};
+use crate::integrations::peers::WORKLOAD_VERSION;
+use crate::juju::{self, Agent, Bag, NewSecret, Scope, Status};
+use crate::pebble::Client;
+
+/// What came out of it, for the status.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub failure: Option<ServiceFailure>,
+    /// The status that was shown meanwhile.
+    pub shown: Option<Status>,
+}
+
+/// Makes the world as desired. Only an agent that cannot be reached is an error.
+pub async fn apply(
+    agent: &Agent,
+    pebble: &Client,
+    observed: &Observed,
+    desired: &Desired,
+) -> juju::Result<Applied> {
+    for bag in &desired.databags {
+        let changes = changes(observed, bag);
+        if !changes.is_empty() {
+            tracing::info!("publishing {} on {}", keys(&changes), bag.relation);
+            tolerate(agent.relation_set(&bag.relation, bag.bag, &changes).await)?;
+        }
+    }
+    if let Some(secret) = &desired.new_cookie_secret {
+        tracing::info!("creating the secret {COOKIE_LABEL}");
+        let cookie = NewSecret { owner: Scope::Application, label: Some(COOKIE_LABEL), description: None };
+        let content = BTreeMap::from([(COOKIE_KEY.to_owned(), secret.0.clone())]);
+        tolerate(agent.secret_add(&content, cookie).await)?;
+    }
+    for port in desired.ports.difference(&observed.opened_ports) {
+        tracing::info!("opening port {port}");
+        tolerate(agent.open_port(port).await)?;
+    }
+    let applied = services::apply(agent, pebble, observed, &desired.service).await?;
+    if let Some(version) = &desired.workload_version
+        && observed.peers.as_ref().and_then(|peers| peers.unit.get(WORKLOAD_VERSION)) != Some(version)
+    {
+        tolerate(agent.application_version_set(version).await)?;
+    }
+    Ok(applied)
+}
+
+/// The keys of a databag that are not yet as they should be.
+fn changes(observed: &Observed, desired: &DesiredBag) -> BTreeMap<String, Option<String>> {
+    let present = observed.own_bag(&desired.relation, desired.bag);
+    let differs =
+        |(key, value): &(&String, &Option<String>)| present.and_then(|bag| bag.get(*key)) != value.as_ref();
+    desired.keys.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn keys(changes: &BTreeMap<String, Option<String>>) -> String {
+    changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What Juju refuses (leadership moved, a relation went away) is made good by a later dispatch.
+pub(super) fn tolerate<T>(result: juju::Result<T>) -> juju::Result<()> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+    }
+}
+
+impl Observed {
+    /// One of our databags, as far as this unit may read it.
+    fn own_bag(&self, relation: &juju::RelationId, bag: Bag) -> Option<&juju::Databag> {
+        if let Some(peers) = self.peers.as_ref().filter(|peers| &peers.id == relation) {
+            return Some(match bag {
+                Bag::App => &peers.application,
+                Bag::Unit => &peers.unit,
+            });
+        }
+        let database = self.databases.iter().find(|database| &database.id == relation)?;
+        match bag {
+            Bag::App => database.own.as_ref(),
+            Bag::Unit => None,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `Desired`: what the world should look like, a pure function of what was observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::observed::{CookieSecret, Observed, Secret};
+use super::service::{DesiredService, desired_service};
+use crate::integrations::peers::WORKLOAD_VERSION;
+use crate::juju::{Bag, Port, RelationId};
+use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
+
+/// The label and the key of the secret with which Kratos signs cookies (behaviour row 24).
+pub const COOKIE_LABEL: &str = "cookie_secret";
+/// The key of its one value.
+pub const COOKIE_KEY: &str = "cookiesecret";
+
+/// Everything that the charm is responsible for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// What our databags should say; keys that are not named stay as they are.
+    pub databags: Vec<DesiredBag>,
+    /// The cookie secret, if this unit has to make it now.
+    pub new_cookie_secret: Option<Secret>,
+    pub ports: BTreeSet<Port>,
+    /// The version to show in `juju status`, if it was looked at.
+    pub workload_version: Option<String>,
+    pub service: DesiredService,
+}
+
+/// Keys of one databag; `None` deletes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredBag {
+    pub relation: RelationId,
+    pub bag: Bag,
+    pub keys: BTreeMap<String, Option<String>>,
+}
+
+/// Decides everything. Has no client, no clock and no way to fail.
+pub fn desired(observed: &Observed) -> Desired {
+    let is_cookie_missing = observed.cookie_secret == CookieSecret::Absent;
+    let new_cookie_secret =
+        (observed.is_leader && is_cookie_missing).then(|| observed.new_cookie_secret.clone());
+    let service = desired_service(observed);
+    Desired {
+        databags: databags(observed),
+        new_cookie_secret,
+        ports: [PUBLIC_PORT, ADMIN_PORT].into_iter().map(Port::tcp).collect(),
+        workload_version: observed.version().map(ToString::to_string),
+        service,
+    }
+}
+
+fn databags(observed: &Observed) -> Vec<DesiredBag> {
+    let mut bags = Vec::new();
+    if observed.is_leader {
+        for database in &observed.databases {
+            let request = database.request(&observed.requested_database());
+            let keys = request.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            bags.push(DesiredBag { relation: database.id.clone(), bag: Bag::App, keys });
+        }
+    }
+    let Some(peers) = &observed.peers else { return bags };
+    if observed.is_leader {
+        let databases: Vec<_> = observed.databases.iter().map(|database| database.id.clone()).collect();
+        let version = observed.version().map(ToString::to_string);
+        let migrated = match (observed.database(), &version) {
+            (Some(database), Some(version)) if observed.is_migrated() => {
+                Some((&database.id, version.as_str()))
+            }
+            _ => None,
+        };
+        let keys = peers.record(&observed.context.unit, &databases, migrated);
+        bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::App, keys });
+    }
+    if let Some(version) = observed.version() {
+        let keys = BTreeMap::from([(WORKLOAD_VERSION.to_owned(), Some(version.to_string()))]);
+        bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::Unit, keys });
+    }
+    bags
+}

@@ -1,0 +1,101 @@
+//! The migration inside a dispatch: on request of the action, or by itself for a database that nobody used yet.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedSender};
+
+use super::apply::tolerate;
+use super::observed::{Container, Observed, SchemaKnowledge, Workload};
+use super::service::{COURIER, KRATOS};
+use crate::integrations::database::Answer;
+use crate::juju::{self, Agent, Scope, Status, StatusKind};
+use crate::kratos::command::Kratos;
+use crate::migration::{self, Job, Outcome, Progress, Timeout};
+use crate::pebble::{self, Client, ServiceStatus};
+
+/// How long Pebble may take to stop both services.
+const STOP: Duration = Duration::from_secs(30);
+
+/// The job of a dispatch that should migrate by itself: on the leader, for a database from which no Kratos ever
+/// served, so that a migration cannot harm anything. Any other waits for the action.
+pub fn automatic_job(observed: &Observed) -> Option<Job> {
+    let SchemaKnowledge::Known(schema) = &observed.schema else { return None };
+    let is_due = observed.is_leader && observed.peers.is_some() && schema.unused && !schema.is_newer();
+    let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else { return None };
+    (is_due && !observed.is_migrated()).then(|| Job {
+        version: version.clone(),
+        dsn,
+        timeout: Timeout::DEFAULT,
+        who: observed.context.unit.to_string(),
+    })
+}
+
+/// Migrates without being asked. What Kratos prints is not logged: it is the plan of an empty database.
+pub async fn automatic(
+    agent: &Agent,
+    pebble: &Client,
+    observed: &mut Observed,
+    job: &Job,
+) -> juju::Result<()> {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let note = async {
+        while let Some(progress) = receiver.recv().await {
+            if let Progress::Step(text) = progress {
+                tracing::info!("migration: {text}");
+            }
+        }
+    };
+    let (outcome, ()) = tokio::join!(migrate(agent, pebble, observed, job, sender), note);
+    match outcome? {
+        Ok(report) => tracing::info!("migrated the database: {} migrations applied", report.applied),
+        Err(failure) => tracing::error!("{}", failure.with_command(observed.application())),
+    }
+    Ok(())
+}
+
+/// Migrates, and leaves in `observed` what the rest of the dispatch decides on.
+pub async fn migrate(
+    agent: &Agent,
+    pebble: &Client,
+    observed: &mut Observed,
+    job: &Job,
+    progress: UnboundedSender<Progress>,
+) -> juju::Result<Outcome> {
+    let maintenance = Status::new(StatusKind::Maintenance, "Migrating the database");
+    if !observed.is_migrated() {
+        tolerate(agent.status_set(Scope::Unit, &maintenance).await)?;
+        observed.status = maintenance;
+        if let Workload::Reachable(container) = &mut observed.workload
+            && let Err(error) = quiesce(pebble, container).await
+        {
+            tracing::warn!("cannot stop the services before the migration: {error}");
+        }
+    }
+    let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress).await;
+    if let Ok(report) = &outcome {
+        observed.schema = SchemaKnowledge::Known(report.schema.clone());
+    }
+    observed.migration = Some(outcome.clone());
+    Ok(outcome)
+}
+
+/// Stops what runs on a database that is about to change under it.
+async fn quiesce(pebble: &Client, container: &mut Container) -> Result<(), pebble::Error> {
+    let is_ours = |name: &str| [KRATOS, COURIER].contains(&name);
+    let running: Vec<String> = container
+        .services
+        .iter()
+        .filter(|service| is_ours(&service.name) && service.current != ServiceStatus::Inactive)
+        .map(|service| service.name.clone())
+        .collect();
+    if running.is_empty() {
+        return Ok(());
+    }
+    pebble.wait_change(&pebble.stop(&running).await?, STOP).await?;
+    for service in &mut container.services {
+        if running.contains(&service.name) {
+            service.current = ServiceStatus::Inactive;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! observe: reads everything that a decision can need, once.
+//!
+//! What costs little is always read, at the same time. The program's version and the database's schema cost a
+//! process in the workload: they are asked for only when a decision depends on them (`questions`).
+
+use std::collections::BTreeMap;
+
+use super::desired::{COOKIE_KEY, COOKIE_LABEL};
+use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
+use super::questions;
+use super::service::OWNED_FILES;
+use crate::integrations::database::{self, Answer, DatabaseRelation, SecretContent, TLS_SECRET, USER_SECRET};
+use crate::integrations::peers::{self, PeerRelation};
+use crate::juju::{
+    self, Agent, Context, Databag, Entity, RelationId, Scope, SecretRead, SecretRef, SecretUri,
+};
+use crate::kratos::Place;
+use crate::kratos::command::Kratos;
+use crate::migration;
+use crate::pebble::{self, Client};
+
+/// Reads the world for one dispatch.
+pub async fn observe(
+    agent: &Agent,
+    pebble: &Client,
+    context: Context,
+    place: Place,
+) -> juju::Result<Observed> {
+    let (config, is_leader, databases, peers, cookie_secret, opened_ports, status, workload) = tokio::join!(
+        agent.config_get(),
+        agent.is_leader(),
+        relations(agent, &context, database::ENDPOINT),
+        relations(agent, &context, peers::ENDPOINT),
+        cookie_secret(agent),
+        agent.opened_ports(),
+        agent.status_get(Scope::Unit),
+        workload(pebble, &place),
+    );
+    let is_leader = is_leader?;
+    let mut observed = Observed {
+        is_leader,
+        config: config?,
+        peers: peer_relation(agent, &context, peers?).await?,
+        databases: database_relations(agent, &context, databases?, is_leader).await?,
+        cookie_secret: cookie_secret?,
+        new_cookie_secret: random_secret(),
+        opened_ports: opened_ports?,
+        status: status?,
+        workload,
+        schema: SchemaKnowledge::NotAsked,
+        migration: None,
+        context,
+        place,
+    };
+    look_closer(pebble, &mut observed).await;
+    Ok(observed)
+}
+
+/// Asks the program and the database, if something depends on it.
+async fn look_closer(pebble: &Client, observed: &mut Observed) {
+    let kratos = Kratos::Workload(pebble.clone());
+    if questions::is_version_needed(observed) {
+        let version = match kratos.version().await {
+            Ok(version) => Version::Known(version),
+            Err(error) => Version::Unknown(error.to_string()),
+        };
+        if let Workload::Reachable(container) = &mut observed.workload {
+            container.version = version;
+        }
+    }
+    if questions::is_schema_needed(observed) {
+        observed.schema = schema(&kratos, observed).await;
+    }
+}
+
+/// Reads the schema of the database in use, as seen from the program in the container.
+async fn schema(kratos: &Kratos, observed: &Observed) -> SchemaKnowledge {
+    let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else {
+        return SchemaKnowledge::NotAsked;
+    };
+    match migration::survey(kratos, version, &dsn).await {
+        Ok(schema) => SchemaKnowledge::Known(schema),
+        Err(error) => SchemaKnowledge::Unknown(error.to_string()),
+    }
+}
+
+/// The relations of an endpoint by number; Juju still lists one that is being broken.
+async fn relations(agent: &Agent, context: &Context, endpoint: &str) -> juju::Result<Vec<RelationId>> {
+    let mut ids = agent.relation_ids(endpoint).await?;
+    if let Some(broken) = context.event.broken_relation() {
+        ids.retain(|listed| listed != broken);
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+async fn peer_relation(
+    agent: &Agent,
+    context: &Context,
+    ids: Vec<RelationId>,
+) -> juju::Result<Option<PeerRelation>> {
+    let Some(id) = ids.into_iter().next() else { return Ok(None) };
+    let (application, unit) = tokio::join!(
+        bag(agent, &id, Entity::App(context.unit.application())),
+        bag(agent, &id, Entity::Unit(&context.unit)),
+    );
+    Ok(Some(PeerRelation { application: application?, unit: unit?, id }))
+}
+
+async fn database_relations(
+    agent: &Agent,
+    context: &Context,
+    ids: Vec<RelationId>,
+    is_leader: bool,
+) -> juju::Result<Vec<DatabaseRelation>> {
+    let mut relations = Vec::new();
+    for id in ids {
+        let app = absent_if_gone(agent.relation_app(&id).await)?.flatten();
+        let remote = match &app {
+            Some(app) => bag(agent, &id, Entity::App(app)).await?,
+            None => Databag::new(),
+        };
+        let mut remote_units = Vec::new();
+        if remote.contains_key("subordinated") {
+            for unit in absent_if_gone(agent.relation_units(&id).await)?.unwrap_or_default() {
+                remote_units.push(bag(agent, &id, Entity::Unit(&unit)).await?);
+            }
+        }
+        let own = match is_leader {
+            true => Some(bag(agent, &id, Entity::App(context.unit.application())).await?),
+            false => None,
+        };
+        let (user, tls) = tokio::join!(
+            secret_content(agent, remote.get(USER_SECRET)),
+            secret_content(agent, remote.get(TLS_SECRET)),
+        );
+        relations.push(DatabaseRelation { own, remote, remote_units, user: user?, tls: tls?, id });
+    }
+    Ok(relations)
+}
+
+/// A databag; that of a relation that went away meanwhile reads as empty.
+async fn bag(agent: &Agent, id: &RelationId, entity: Entity<'_>) -> juju::Result<Databag> {
+    Ok(absent_if_gone(agent.relation_get(id, entity).await)?.unwrap_or_default())
+}
+
+/// Only an agent that cannot be reached is an error: what it refuses to tell is not there for us.
+fn absent_if_gone<T>(result: juju::Result<T>) -> juju::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => {
+            tracing::debug!("{error}");
+            Ok(None)
+        }
+    }
+}
+
+/// The content of a secret that a databag names. The newest revision is read and followed.
+async fn secret_content(agent: &Agent, named: Option<&String>) -> juju::Result<SecretContent> {
+    let Some(text) = named.filter(|text| !text.trim().is_empty()) else { return Ok(SecretContent::Absent) };
+    let Ok(uri) = text.parse::<SecretUri>() else {
+        return Ok(SecretContent::Unreadable("its reference is no secret URI".to_owned()));
+    };
+    match agent.secret_get(SecretRef::Uri(&uri), SecretRead::Refresh).await {
+        Ok(content) => Ok(SecretContent::Content(content)),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => Ok(SecretContent::Unreadable(error.to_string())),
+    }
+}
+
+async fn cookie_secret(agent: &Agent) -> juju::Result<CookieSecret> {
+    match agent.secret_get(SecretRef::Label(COOKIE_LABEL), SecretRead::Track).await {
+        Ok(mut content) => Ok(match content.remove(COOKIE_KEY).filter(|value| !value.is_empty()) {
+            Some(value) => CookieSecret::Ready(Secret(value)),
+            None => CookieSecret::Unreadable(format!("the secret {COOKIE_LABEL} has no key {COOKIE_KEY}")),
+        }),
+        Err(juju::Error::SecretNotFound { .. }) => Ok(CookieSecret::Absent),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => Ok(CookieSecret::Unreadable(error.to_string())),
+    }
+}
+
+/// 16 random bytes as 32 hexadecimal characters (behaviour row 24).
+fn random_secret() -> Secret {
+    let mut bytes = [0; 16];
+    // Without the system's random numbers nothing secret can be made.
+    getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("no random numbers: {error}"));
+    Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn workload(pebble: &Client, place: &Place) -> Workload {
+    match container(pebble, place).await {
+        Ok(container) => Workload::Reachable(container),
+        Err(error) => Workload::Unreachable(error.to_string()),
+    }
+}
+
+async fn container(pebble: &Client, place: &Place) -> Result<Container, pebble::Error> {
+    let paths: Vec<String> = OWNED_FILES.iter().map(|path| place.path(path)).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let (plan, services, checks, files) =
+        tokio::join!(pebble.plan(), pebble.services_all(), pebble.checks_all(), pebble.pull_many(&paths));
+    let mut contents = BTreeMap::new();
+    for (path, result) in OWNED_FILES.iter().zip(files?) {
+        // A file that cannot be read is written anew.
+        contents.insert((*path).to_owned(), result.ok());
+    }
+    Ok(Container {
+        plan: plan?,
+        services: services?,
+        checks: checks?,
+        files: contents,
+        version: Version::NotAsked,
+    })
+}

@@ -1,0 +1,141 @@
+//! What stands in the way of a running service: the charm's product rules, each with the text of its status.
+//!
+//! The order is that of the behaviour rows; the status of the highest class wins, the first inside a class.
+//! Each text that a person must act on ends with the command to run.
+
+use super::observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+use crate::integrations::database::Answer;
+use crate::juju::{Status, StatusKind};
+use crate::migration::{self, Schema};
+
+/// Everything that keeps the charm from (re)starting the services, in the order of the behaviour rows.
+pub fn obstacles(observed: &Observed) -> Vec<Status> {
+    [
+        container(observed),
+        peers(observed),
+        database(observed),
+        answer(observed),
+        cookie_secret(observed),
+        options(observed),
+        version(observed),
+        migration(observed),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The worst of several statuses, the first of equals.
+pub fn worst(statuses: Vec<Status>) -> Option<Status> {
+    statuses.into_iter().reduce(|worst, next| if rank(next.kind) > rank(worst.kind) { next } else { worst })
+}
+
+fn rank(kind: StatusKind) -> u8 {
+    match kind {
+        StatusKind::Error => 5,
+        StatusKind::Blocked => 4,
+        StatusKind::Maintenance => 3,
+        StatusKind::Waiting => 2,
+        _ => 1,
+    }
+}
+
+fn waiting(message: impl Into<String>) -> Option<Status> {
+    Some(Status::new(StatusKind::Waiting, message))
+}
+
+fn blocked(message: impl Into<String>) -> Option<Status> {
+    Some(Status::new(StatusKind::Blocked, message))
+}
+
+/// Row 1.
+fn container(observed: &Observed) -> Option<Status> {
+    match observed.workload {
+        Workload::Unreachable(_) => waiting("Container is not connected yet"),
+        Workload::Reachable(_) => None,
+    }
+}
+
+/// Row 2.
+fn peers(observed: &Observed) -> Option<Status> {
+    if observed.peers.is_some() { None } else { waiting("Missing integration kratos-peers") }
+}
+
+/// Row 3.
+fn database(observed: &Observed) -> Option<Status> {
+    if !observed.databases.is_empty() {
+        return None;
+    }
+    let application = observed.application();
+    blocked(format!(
+        "Missing integration pg-database: juju integrate {application}:pg-database postgresql-k8s:database"
+    ))
+}
+
+/// Row 4.
+fn answer(observed: &Observed) -> Option<Status> {
+    observed.database()?;
+    match observed.answer() {
+        Answer::Ready(_) => None,
+        Answer::Absent => waiting("Waiting for database creation"),
+        Answer::Invalid(reason) => waiting(format!("Waiting for database creation: {reason}")),
+    }
+}
+
+/// Row 5.
+fn cookie_secret(observed: &Observed) -> Option<Status> {
+    match &observed.cookie_secret {
+        CookieSecret::Ready(_) => None,
+        CookieSecret::Absent if observed.is_leader => None,
+        CookieSecret::Absent => waiting("Waiting for secret creation"),
+        CookieSecret::Unreadable(reason) => waiting(format!("Waiting for secret creation: {reason}")),
+    }
+}
+
+fn options(observed: &Observed) -> Option<Status> {
+    observed.options().err().and_then(|invalid| blocked(invalid.to_string()))
+}
+
+fn version(observed: &Observed) -> Option<Status> {
+    match &observed.container()?.version {
+        Version::Unknown(reason) => blocked(format!(
+            "Cannot tell the version of Kratos in the container: {reason}; run: juju refresh {} with an image of Kratos",
+            observed.application()
+        )),
+        Version::NotAsked | Version::Known(_) => None,
+    }
+}
+
+/// Rows 6, 7, 29 and 30.
+fn migration(observed: &Observed) -> Option<Status> {
+    if observed.is_migrated() {
+        return None;
+    }
+    if let Some(Err(failure)) = &observed.migration {
+        return blocked(failure.with_command(observed.application()));
+    }
+    match &observed.schema {
+        SchemaKnowledge::NotAsked => None,
+        SchemaKnowledge::Unknown(reason) => waiting(format!("Cannot read the database's schema: {reason}")),
+        SchemaKnowledge::Known(schema) => pending(observed, schema),
+    }
+}
+
+fn pending(observed: &Observed, schema: &Schema) -> Option<Status> {
+    let application = observed.application();
+    if schema.is_newer() {
+        let version = observed.version().map(ToString::to_string).unwrap_or_default();
+        return blocked(format!(
+            "The database was migrated by a newer Kratos ({} migrations are unknown to {version}); \
+             go back to the newer charm: juju refresh {application}",
+            schema.unknown.len()
+        ));
+    }
+    let count = schema.pending_count().map_or_else(String::new, |count| format!(" ({count} pending)"));
+    let command = migration::command(application);
+    waiting(if observed.is_leader {
+        format!("Waiting for database migration{count}: {command}")
+    } else {
+        format!("Waiting for leader unit to run the migration{count}: {command}")
+    })
+}

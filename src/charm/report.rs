@@ -1,0 +1,22 @@
+//! report: the unit's status, set once at the end and only if it changed.
+
+use super::apply::Applied;
+use super::observed::Observed;
+use super::obstacles::{obstacles, worst};
+use super::service::KRATOS;
+use super::services::ServiceFailure;
+use crate::juju::{Status, StatusKind};
+
+/// The status that this dispatch ends with.
+pub fn status(observed: &Observed, applied: &Applied) -> Status {
+    let mut statuses = obstacles(observed);
+    if let Some(failure) = &applied.failure {
+        statuses.push(Status::new(StatusKind::Blocked, with_command(observed, failure)));
+    }
+    worst(statuses).unwrap_or_else(|| Status::new(StatusKind::Active, ""))
+}
+
+fn with_command(observed: &Observed, failure: &ServiceFailure) -> String {
+    let unit = &observed.context.unit;
+    format!("{failure}: juju ssh --container {KRATOS} {unit} pebble logs")
+}

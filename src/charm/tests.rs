@@ -1,0 +1,385 @@
+//! The product rules as tables: observed facts in, desired world and status out. No client is involved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::apply::Applied;
+use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
+use super::service::{DesiredService, Running, STAMP_PATH};
+use super::{desired, migrate, questions, report};
+use crate::integrations::database::{CA_PATH, DatabaseRelation, SecretContent};
+use crate::integrations::peers::PeerRelation;
+use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
+use crate::kratos::{Place, WorkloadVersion, config};
+use crate::migration::{Failure, Known, Migration, MigrationVersion, Report, Schema};
+use crate::pebble::{CheckInfo, Service, ServiceInfo};
+
+const PENDING: &str = "20260114175904000000";
+const APPLIED: &str = "20150100000001000000";
+
+fn bag(pairs: &[(&str, &str)]) -> Databag {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn context(hook: &str) -> Context {
+    let environment = Environment::from([
+        ("JUJU_DISPATCH_PATH", hook),
+        ("JUJU_UNIT_NAME", "kratos/0"),
+        ("JUJU_MODEL_NAME", "idp"),
+        ("JUJU_MODEL_UUID", "6f5b1b3e-0000-4000-8000-000000000000"),
+        ("JUJU_CHARM_DIR", "/charm"),
+        ("JUJU_VERSION", "3.6.26"),
+        ("JUJU_WORKLOAD_NAME", "kratos"),
+        ("JUJU_ACTION_UUID", "4"),
+    ]);
+    Context::from_environment(&environment).unwrap()
+}
+
+fn schema(rows: &[&str], is_unused: bool) -> SchemaKnowledge {
+    let migration = |text| Migration { version: MigrationVersion::parse(text).unwrap(), name: String::new() };
+    let known = Known::Listed([APPLIED, PENDING].map(migration).to_vec());
+    let rows: BTreeSet<String> = rows.iter().map(|row| (*row).to_owned()).collect();
+    SchemaKnowledge::Known(Schema::compare(&rows, &known, is_unused))
+}
+
+/// A leader with everything there: its database is migrated, nothing runs yet.
+fn ready() -> Observed {
+    Observed {
+        context: context("hooks/config-changed"),
+        place: Place::pod(),
+        is_leader: true,
+        config: BTreeMap::new(),
+        peers: Some(PeerRelation {
+            id: "kratos-peers:0".parse().unwrap(),
+            application: Databag::new(),
+            unit: Databag::new(),
+        }),
+        databases: vec![DatabaseRelation {
+            id: "pg-database:3".parse().unwrap(),
+            own: Some(Databag::new()),
+            remote: bag(&[
+                ("username", "u"),
+                ("password", "sesame"),
+                ("endpoints", "db:5432"),
+                ("database", "idp"),
+            ]),
+            remote_units: vec![],
+            user: SecretContent::Absent,
+            tls: SecretContent::Absent,
+        }],
+        cookie_secret: CookieSecret::Ready(Secret("cookie-of-before".to_owned())),
+        new_cookie_secret: Secret("cookie-of-now".to_owned()),
+        opened_ports: BTreeSet::new(),
+        status: Status::new(StatusKind::Unknown, ""),
+        workload: Workload::Reachable(Container {
+            version: Version::Known(WorkloadVersion::parse("v26.2.0").unwrap()),
+            ..Container::default()
+        }),
+        schema: schema(&[APPLIED, PENDING], false),
+        migration: None,
+    }
+}
+
+fn container(observed: &mut Observed) -> &mut Container {
+    match &mut observed.workload {
+        Workload::Reachable(container) => container,
+        Workload::Unreachable(reason) => panic!("{reason}"),
+    }
+}
+
+fn running(observed: &Observed) -> Running {
+    match desired(observed).service {
+        DesiredService::Running(running) => running,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Makes the observed container one in which exactly the desired runs.
+fn started(mut observed: Observed) -> Observed {
+    let running = running(&observed);
+    let container = container(&mut observed);
+    container.plan.services = running.layer.services.clone();
+    container.plan.checks = running.layer.checks.clone();
+    let service = |name: &str| json!({"name": name, "startup": "disabled", "current": "active"});
+    let services =
+        ["courier", "kratos"].map(|name| serde_json::from_value::<ServiceInfo>(service(name)).unwrap());
+    container.services = services.to_vec();
+    container.files =
+        running.files.iter().map(|(path, text)| (path.clone(), text.clone().map(Into::into))).collect();
+    container.files.insert(STAMP_PATH.to_owned(), Some(running.stamp.into_bytes()));
+    container.version = Version::NotAsked;
+    observed.schema = SchemaKnowledge::NotAsked;
+    let peers = observed.peers.as_mut().unwrap();
+    peers.unit = bag(&[("workload_version", "v26.2.0")]);
+    peers.application = bag(&[("migration_version_3", "\"v26.2.0\""), ("leader", "\"kratos/0\"")]);
+    observed
+}
+
+fn status(observed: &Observed) -> String {
+    let status = report::status(observed, &Applied::default());
+    format!("{} {}", status.kind.word(), status.message)
+}
+
+/// A change of the facts, and the status that it leads to.
+type Rule = (fn(&mut Observed), &'static str);
+
+#[test]
+fn each_obstacle_has_its_status_and_nothing_is_started() {
+    const MIGRATE: &str = "juju run kratos/leader run-migration";
+    let rules: [Rule; 16] = [
+        (|o| o.workload = Workload::Unreachable("gone".into()), "waiting Container is not connected yet"),
+        (|o| o.peers = None, "waiting Missing integration kratos-peers"),
+        (
+            |o| o.databases.clear(),
+            "blocked Missing integration pg-database: juju integrate kratos:pg-database",
+        ),
+        (|o| o.databases[0].remote.clear(), "waiting Waiting for database creation"),
+        (
+            |o| o.databases[0].user = SecretContent::Unreadable("permission denied".into()),
+            "waiting Waiting for database creation: pg-database:3: secret-user cannot be read: permission denied",
+        ),
+        (
+            |o| drop(o.databases[0].remote.insert("endpoints".into(), "db:x".into())),
+            "waiting Waiting for database creation: pg-database:3: \"x\" in database endpoint \"db:x\"",
+        ),
+        (
+            |o| {
+                o.is_leader = false;
+                o.cookie_secret = CookieSecret::Absent;
+            },
+            "waiting Waiting for secret creation",
+        ),
+        (
+            |o| o.cookie_secret = CookieSecret::Unreadable("permission denied".into()),
+            "waiting Waiting for secret creation: permission denied",
+        ),
+        (
+            |o| drop(o.config.insert("log_level".into(), json!("loud"))),
+            "blocked Invalid option log_level=loud: it is one of panic",
+        ),
+        (
+            |o| container(o).version = Version::Unknown("no such program".into()),
+            "blocked Cannot tell the version of Kratos in the container: no such program; run: juju refresh kratos",
+        ),
+        (
+            |o| o.schema = SchemaKnowledge::Unknown("cannot reach PostgreSQL".into()),
+            "waiting Cannot read the database's schema: cannot reach PostgreSQL",
+        ),
+        (
+            |o| o.schema = schema(&[APPLIED], false),
+            "waiting Waiting for database migration (1 pending): juju run kratos/leader run-migration",
+        ),
+        (
+            |o| {
+                o.is_leader = false;
+                o.schema = schema(&[APPLIED], false);
+            },
+            "waiting Waiting for leader unit to run the migration (1 pending): juju run kratos/leader run-migration",
+        ),
+        (
+            |o| o.schema = schema(&[APPLIED, PENDING, "20270101000000000000"], false),
+            "blocked The database was migrated by a newer Kratos (1 migrations are unknown to v26.2.0)",
+        ),
+        (
+            |o| {
+                o.schema = schema(&[APPLIED], false);
+                o.migration = Some(Err(Failure::Program("no answer".into())));
+            },
+            "blocked Database migration failed: no answer; then run again: juju run kratos/leader run-migration",
+        ),
+        (
+            |o| {
+                o.workload = Workload::Unreachable("gone".into());
+                o.databases.clear();
+            },
+            "blocked Missing integration pg-database",
+        ),
+    ];
+    for (change, expected) in rules {
+        let mut observed = ready();
+        change(&mut observed);
+        let text = status(&observed);
+        assert!(text.starts_with(expected), "{text}\nshould begin with\n{expected}");
+        assert!(!text.contains("sesame"), "{text}");
+        let service = desired(&observed).service;
+        assert!(matches!(service, DesiredService::AsItIs), "{expected}: {service:?}");
+        if expected.contains("igration") && !expected.contains("integration") {
+            assert!(text.contains(MIGRATE) || text.contains("juju refresh"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_obstacle_leaves_what_runs_alone_and_only_a_lost_database_stops_it() {
+    let mut observed = started(ready());
+    observed.config.insert("log_level".into(), json!("loud"));
+    assert!(matches!(desired(&observed).service, DesiredService::AsItIs));
+    observed.databases.clear();
+    let DesiredService::Stopped(layer) = desired(&observed).service else { panic!() };
+    assert!(layer.services.is_empty() && layer.checks.len() == 2, "{layer:?}");
+}
+
+#[test]
+fn what_is_started_is_told_everything() {
+    let mut observed = ready();
+    observed.config.insert("log_level".into(), json!("warn"));
+    let running = running(&observed);
+    let services: Vec<_> = running.layer.services.iter().collect();
+    let commands: Vec<_> = services.iter().filter_map(|(_, service)| service.command.as_deref()).collect();
+    assert_eq!(
+        commands,
+        [
+            "kratos courier watch --config /etc/config/kratos/kratos.yaml",
+            "kratos serve all --config /etc/config/kratos/kratos.yaml",
+        ]
+    );
+    let Service { environment, .. } = services[1].1;
+    let expected = [
+        ("COURIER_SMTP_FROM_ADDRESS", "identity@canonical.com"),
+        ("COURIER_SMTP_FROM_NAME", "Canonical Identity Platform"),
+        ("COURIER_TEMPLATE_OVERRIDE_PATH", "/etc/config/templates"),
+        ("DEV", "false"),
+        ("DSN", "postgres://u:sesame@db:5432/idp"),
+        ("HTTPS_PROXY", ""),
+        ("HTTP_PROXY", ""),
+        ("LOG_FORMAT", "json"),
+        ("LOG_LEVEL", "warning"),
+        ("NO_PROXY", ""),
+        ("SECRETS_COOKIE", "[\"cookie-of-before\"]"),
+        ("SERVE_PUBLIC_CORS_ENABLED", "true"),
+    ];
+    assert_eq!(environment, &bag(&expected));
+    let urls: Vec<_> = running.layer.checks.values().filter_map(|check| check.http.clone()?.url).collect();
+    assert_eq!(
+        urls,
+        ["http://localhost:4434/admin/health/alive", "http://localhost:4434/admin/health/ready"]
+    );
+    assert!(running.files[config::PATH].is_some() && running.files[CA_PATH].is_none());
+    assert_eq!(desired(&observed).ports, BTreeSet::from([Port::tcp(4433), Port::tcp(4434)]));
+}
+
+#[test]
+fn the_courier_runs_on_the_leader() {
+    let mut observed = ready();
+    assert!(running(&observed).is_courier);
+    observed.is_leader = false;
+    assert!(!running(&observed).is_courier);
+}
+
+#[test]
+fn a_ca_reaches_the_workload_as_a_file() {
+    let ca = rcgen_ca();
+    let mut observed = ready();
+    observed.databases[0].tls = SecretContent::Content(bag(&[("tls", "True"), ("tls-ca", &ca)]));
+    let running = running(&observed);
+    assert_eq!(running.files[CA_PATH].as_deref(), Some(ca.as_str()));
+    let dsn = &running.layer.services["kratos"].environment["DSN"];
+    assert!(
+        dsn.ends_with("?sslmode=verify-ca&sslrootcert=%2Fetc%2Fconfig%2Fkratos%2Fdatabase-ca.pem"),
+        "{dsn}"
+    );
+}
+
+fn rcgen_ca() -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().pem()
+}
+
+#[test]
+fn the_leader_makes_the_secret_once_and_starts_with_it() {
+    let mut observed = ready();
+    assert!(desired(&observed).new_cookie_secret.is_none());
+    observed.cookie_secret = CookieSecret::Absent;
+    assert!(desired(&observed).new_cookie_secret.is_some());
+    let environment = &running(&observed).layer.services["kratos"].environment;
+    assert_eq!(environment["SECRETS_COOKIE"], "[\"cookie-of-now\"]");
+    observed.is_leader = false;
+    assert!(desired(&observed).new_cookie_secret.is_none());
+}
+
+#[test]
+fn only_the_leader_writes_application_databags() {
+    let mut observed = ready();
+    let keys = |observed: &Observed, bag: Bag| {
+        let bags = desired(observed).databags.into_iter().filter(move |desired| desired.bag == bag);
+        bags.flat_map(|bag| bag.keys.into_keys()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&observed, Bag::App), ["database", "requested-secrets", "leader", "migration_version_3"]);
+    assert_eq!(keys(&observed, Bag::Unit), ["workload_version"]);
+    observed.schema = schema(&[APPLIED], false);
+    assert_eq!(
+        keys(&observed, Bag::App),
+        ["database", "requested-secrets", "leader"],
+        "nothing is recorded early"
+    );
+    observed.is_leader = false;
+    assert!(keys(&observed, Bag::App).is_empty());
+}
+
+#[test]
+fn a_database_that_nobody_used_is_migrated_by_the_leader_alone() {
+    let mut observed = ready();
+    observed.schema = schema(&[], true);
+    assert!(migrate::automatic_job(&observed).is_some());
+    observed.schema = schema(&[APPLIED], true);
+    assert!(migrate::automatic_job(&observed).is_some(), "one that was killed goes on");
+    observed.schema = schema(&[APPLIED], false);
+    assert!(migrate::automatic_job(&observed).is_none(), "identities may be in it");
+    observed.schema = schema(&[APPLIED, PENDING], true);
+    assert!(migrate::automatic_job(&observed).is_none(), "nothing is pending");
+    observed.schema = schema(&[], true);
+    observed.is_leader = false;
+    assert!(migrate::automatic_job(&observed).is_none());
+}
+
+#[test]
+fn costly_questions_are_asked_only_when_something_depends_on_them() {
+    let quiet = started(ready());
+    assert!(!questions::is_version_needed(&quiet) && !questions::is_schema_needed(&quiet));
+    assert!(status(&quiet).starts_with("active"), "{}", status(&quiet));
+
+    let mut asked: Vec<(&str, Observed)> = Vec::new();
+    for hook in ["hooks/kratos-pebble-ready", "hooks/upgrade-charm", "actions/run-migration"] {
+        asked.push((hook, Observed { context: context(hook), ..quiet.clone() }));
+    }
+    let mut down = quiet.clone();
+    container(&mut down).services.clear();
+    asked.push(("nothing runs", down));
+    let mut unrecorded = quiet.clone();
+    unrecorded.peers.as_mut().unwrap().application.remove("migration_version_3");
+    asked.push(("no record", unrecorded));
+    let mut failing = quiet;
+    let check = json!({"name": "ready", "status": "down", "failures": 3, "threshold": 3});
+    container(&mut failing).checks = vec![serde_json::from_value::<CheckInfo>(check).unwrap()];
+    asked.push(("not ready", failing));
+    for (why, observed) in asked {
+        assert!(questions::is_version_needed(&observed), "{why}");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
+    let mut observed = ready();
+    container(&mut observed).version = Version::Known(WorkloadVersion::parse("v1.1.0").unwrap());
+    let known = Known::of_program_without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
+    let untold = Schema::compare(&BTreeSet::from([APPLIED.to_owned()]), &known, false);
+    observed.schema = SchemaKnowledge::Known(untold.clone());
+    assert!(status(&observed).contains("Waiting for database migration: juju run"), "{}", status(&observed));
+    let report = Report { applied: 1, elapsed: Duration::ZERO, schema: untold };
+    let migrated = Observed { migration: Some(Ok(report)), ..observed.clone() };
+    assert!(matches!(desired(&migrated).service, DesiredService::Running(_)));
+    observed.peers.as_mut().unwrap().application = bag(&[("migration_version_3", "\"v1.1.0\"")]);
+    assert!(matches!(desired(&observed).service, DesiredService::Running(_)));
+}
+
+#[test]
+fn nothing_in_debug_output_is_secret() {
+    let observed = started(ready());
+    let text = format!("{observed:?}{:?}", desired(&observed));
+    for secret in ["sesame", "cookie-of-before", "cookie-of-now"] {
+        assert!(!text.contains(secret), "{secret} is shown");
+    }
+    assert!(matches!(observed.context.event, Event::ConfigChanged));
+}

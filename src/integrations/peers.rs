@@ -1,0 +1,111 @@
+//! `kratos-peers`: what the units of one application tell each other.
+//!
+//! Keys and encodings are the Python charm's (values are JSON strings), so a refresh takes them over.
+
+use std::collections::BTreeMap;
+
+use crate::juju::{Databag, RelationId, UnitName};
+
+/// The endpoint's name in metadata.yaml.
+pub const ENDPOINT: &str = "kratos-peers";
+/// Which unit leads. Written at a change of leadership so that the former leader hears of it.
+const LEADER: &str = "leader";
+/// The workload version of a unit, in its own databag.
+pub const WORKLOAD_VERSION: &str = "workload_version";
+/// Followed by the number of the database relation: the workload version that migrated it last.
+const MIGRATION_VERSION: &str = "migration_version_";
+
+/// The peer relation, seen from one unit.
+#[derive(Clone, Debug)]
+pub struct PeerRelation {
+    pub id: RelationId,
+    /// The application databag.
+    pub application: Databag,
+    /// This unit's databag.
+    pub unit: Databag,
+}
+
+impl PeerRelation {
+    /// The version recorded for a database relation; bare text of other writers is accepted.
+    pub fn migrated_version(&self, database: &RelationId) -> Option<String> {
+        self.application.get(&migration_key(database)).map(|value| decode(value))
+    }
+
+    /// The workload version that this unit published last.
+    pub fn workload_version(&self) -> Option<&String> {
+        self.unit.get(WORKLOAD_VERSION)
+    }
+
+    /// What the leader writes into the application databag: who leads, and the version of each migrated
+    /// database. `None` deletes: records of databases that are gone.
+    pub fn record(
+        &self,
+        leader: &UnitName,
+        databases: &[RelationId],
+        migrated: Option<(&RelationId, &str)>,
+    ) -> BTreeMap<String, Option<String>> {
+        let mut keys = BTreeMap::from([(LEADER.to_owned(), Some(encode(&leader.to_string())))]);
+        let live: Vec<String> = databases.iter().map(migration_key).collect();
+        for key in self.application.keys() {
+            if key.starts_with(MIGRATION_VERSION) && !live.contains(key) {
+                keys.insert(key.clone(), None);
+            }
+        }
+        if let Some((database, version)) = migrated {
+            keys.insert(migration_key(database), Some(encode(version)));
+        }
+        keys
+    }
+}
+
+fn migration_key(database: &RelationId) -> String {
+    format!("{MIGRATION_VERSION}{}", database.number())
+}
+
+fn encode(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn decode(text: &str) -> String {
+    serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peers(pairs: &[(&str, &str)]) -> PeerRelation {
+        PeerRelation {
+            id: "kratos-peers:0".parse().unwrap(),
+            application: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            unit: Databag::new(),
+        }
+    }
+
+    #[test]
+    fn the_record_is_in_the_format_of_the_python_charm() {
+        let database: RelationId = "pg-database:3".parse().unwrap();
+        let leader: UnitName = "kratos/1".parse().unwrap();
+        let peers = peers(&[("migration_version_2", "\"v1.3.1\""), ("leader", "\"kratos/0\"")]);
+        let record = peers.record(&leader, std::slice::from_ref(&database), Some((&database, "v26.2.0")));
+        let expected = [
+            ("leader", Some("\"kratos/1\"")),
+            ("migration_version_2", None),
+            ("migration_version_3", Some("\"v26.2.0\"")),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned)));
+        assert_eq!(record, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn records_of_any_writer_are_read() {
+        let database: RelationId = "pg-database:3".parse().unwrap();
+        for text in ["\"v26.2.0\"", "v26.2.0"] {
+            assert_eq!(
+                peers(&[("migration_version_3", text)]).migrated_version(&database).unwrap(),
+                "v26.2.0"
+            );
+        }
+        assert_eq!(peers(&[]).migrated_version(&database), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! Secrets: their content, their metadata, and who may read them.
+//!
+//! Content never stands in an argument list, where every process of the container could read it: it is handed over
+//! in a file that only this user may read and that is removed right after the call. The agent, not the tool, opens
+//! that file, so its path is absolute; agent and charm are the same user in the same container.
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use self::file::ContentFile;
+use super::super::error::{Error, Result};
+use super::super::secret_uri::SecretUri;
+use super::super::types::{RelationId, Scope, UnitName};
+use super::super::yaml;
+use super::Agent;
+
+/// Which secret is meant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SecretRef<'a> {
+    Uri(&'a SecretUri),
+    /// The label that this charm gave it.
+    Label(&'a str),
+}
+
+/// Which revision is read, and whether that has an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretRead {
+    /// The revision that this unit follows so far.
+    Track,
+    /// The newest revision, without following it.
+    Peek,
+    /// The newest revision, followed from now on; takes effect at once.
+    Refresh,
+}
+
+/// What a new secret has beside its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSecret<'a> {
+    /// The owner: the application (leader only) or this unit.
+    pub owner: Scope,
+    /// Our own name for it, unique among the owner's secrets.
+    pub label: Option<&'a str>,
+    pub description: Option<&'a str>,
+}
+
+/// The metadata of a secret that we own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecretInfo {
+    pub uri: SecretUri,
+    /// The newest revision.
+    pub revision: u64,
+    /// Our own name for it; empty if it has none.
+    pub label: String,
+    pub owner: Scope,
+}
+
+#[derive(Deserialize)]
+struct InfoReply {
+    revision: u64,
+    #[serde(default)]
+    label: String,
+    owner: String,
+}
+
+impl Agent {
+    /// Creates a secret and returns its address, which is valid at once; the content is stored when the hook succeeds.
+    pub async fn secret_add(
+        &self,
+        content: &BTreeMap<String, String>,
+        new: NewSecret<'_>,
+    ) -> Result<SecretUri> {
+        const COMMAND: &str = "secret-add";
+        let file = content_file(COMMAND, content)?;
+        let mut args = vec!["--owner", new.owner.word()];
+        for (flag, value) in [("--label", new.label), ("--description", new.description)] {
+            args.extend(value.into_iter().flat_map(|value| [flag, value]));
+        }
+        args.extend(["--file", file.path()]);
+        let stdout = self.run(COMMAND, &args, None).await?;
+        let text = String::from_utf8_lossy(&stdout);
+        text.trim()
+            .parse()
+            .map_err(|error: Error| Error::Unexpected { command: COMMAND, what: error.to_string() })
+    }
+
+    /// Replaces the content of a secret that we own. Equal content makes no new revision.
+    pub async fn secret_set(&self, uri: &SecretUri, content: &BTreeMap<String, String>) -> Result<()> {
+        const COMMAND: &str = "secret-set";
+        let file = content_file(COMMAND, content)?;
+        self.tell(COMMAND, &[&uri.to_string(), "--file", file.path()]).await
+    }
+
+    /// The content of a secret. Values that are not UTF-8 are not readable this way.
+    pub async fn secret_get(
+        &self,
+        secret: SecretRef<'_>,
+        read: SecretRead,
+    ) -> Result<BTreeMap<String, String>> {
+        let named = named(secret);
+        let mut args: Vec<&str> = named.iter().map(String::as_str).collect();
+        args.extend(match read {
+            SecretRead::Track => None,
+            SecretRead::Peek => Some("--peek"),
+            SecretRead::Refresh => Some("--refresh"),
+        });
+        self.ask("secret-get", &args).await
+    }
+
+    /// The metadata of a secret that we own.
+    pub async fn secret_info_get(&self, secret: SecretRef<'_>) -> Result<SecretInfo> {
+        const COMMAND: &str = "secret-info-get";
+        let named = named(secret);
+        let args: Vec<&str> = named.iter().map(String::as_str).collect();
+        let reply: BTreeMap<String, InfoReply> = self.ask(COMMAND, &args).await?;
+        let unexpected = |what: String| Error::Unexpected { command: COMMAND, what };
+        let (id, info) = reply.into_iter().next().ok_or_else(|| unexpected("no secret in it".to_owned()))?;
+        let owner = match info.owner.as_str() {
+            "application" => Scope::Application,
+            "unit" => Scope::Unit,
+            other => return Err(unexpected(format!("the owner {other:?}"))),
+        };
+        let uri = id.parse().map_err(|error: Error| unexpected(error.to_string()))?;
+        Ok(SecretInfo { uri, revision: info.revision, label: info.label, owner })
+    }
+
+    /// The secrets that this unit, or as leader its application, owns.
+    pub async fn secret_ids(&self) -> Result<Vec<SecretUri>> {
+        const COMMAND: &str = "secret-ids";
+        let ids: Vec<String> = self.ask(COMMAND, &[]).await?;
+        let unexpected = |error: Error| Error::Unexpected { command: COMMAND, what: error.to_string() };
+        ids.iter().map(|id| id.parse().map_err(unexpected)).collect()
+    }
+
+    /// Lets the other side of a relation read a secret: the whole application, or one unit of it. Ends with the relation.
+    pub async fn secret_grant(
+        &self,
+        uri: &SecretUri,
+        id: &RelationId,
+        unit: Option<&UnitName>,
+    ) -> Result<()> {
+        self.access("secret-grant", uri, id, unit).await
+    }
+
+    /// Takes a grant back.
+    pub async fn secret_revoke(
+        &self,
+        uri: &SecretUri,
+        id: &RelationId,
+        unit: Option<&UnitName>,
+    ) -> Result<()> {
+        self.access("secret-revoke", uri, id, unit).await
+    }
+
+    async fn access(
+        &self,
+        command: &'static str,
+        uri: &SecretUri,
+        id: &RelationId,
+        unit: Option<&UnitName>,
+    ) -> Result<()> {
+        let (uri, id) = (uri.to_string(), id.to_string());
+        match unit {
+            Some(unit) => self.tell(command, &[&uri, "-r", &id, "--unit", &unit.to_string()]).await,
+            None => self.tell(command, &[&uri, "-r", &id]).await,
+        }
+    }
+
+    /// Removes a secret that we own, or one revision of it.
+    pub async fn secret_remove(&self, uri: &SecretUri, revision: Option<u64>) -> Result<()> {
+        let uri = uri.to_string();
+        match revision {
+            Some(revision) => self.tell("secret-remove", &[&uri, "--revision", &revision.to_string()]).await,
+            None => self.tell("secret-remove", &[&uri]).await,
+        }
+    }
+}
+
+fn named(secret: SecretRef<'_>) -> Vec<String> {
+    match secret {
+        SecretRef::Uri(uri) => vec![uri.to_string()],
+        SecretRef::Label(label) => vec!["--label".to_owned(), label.to_owned()],
+    }
+}
+
+/// Checks the keys (Juju wants at least three characters) and writes the content where the agent can read it.
+fn content_file(command: &'static str, content: &BTreeMap<String, String>) -> Result<ContentFile> {
+    let refused = |text: String| Error::BadArguments { command, text };
+    if content.is_empty() {
+        return Err(refused("a secret needs at least one key".to_owned()));
+    }
+    if let Some(key) = content.keys().find(|key| !valid_key(key)) {
+        return Err(refused(format!(
+            "the secret's key {key:?} must have three or more lower-case letters, digits and single inner hyphens, \
+             and begin with a letter"
+        )));
+    }
+    let text = yaml::text_map(content.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    ContentFile::new(command, text.as_bytes())
+}
+
+/// A letter, then at least two letters or digits, each of which may have one hyphen before it.
+fn valid_key(key: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    key.starts_with(|c: char| c.is_ascii_lowercase())
+        && !key.ends_with('-')
+        && !key.contains("--")
+        && key.bytes().all(|b| alphanumeric(b) || b == b'-')
+        && key.bytes().filter(|b| alphanumeric(*b)).count() >= 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::valid_key;
+
+    #[test]
+    fn keys_follow_the_rule_of_juju() {
+        for key in ["abc", "a-b-c", "a1b", "cookie-secret", "username"] {
+            assert!(valid_key(key), "{key}");
+        }
+        for key in ["", "ab", "a-b", "1abc", "Abc", "a--bc", "abc-", "-abc", "a_bc", "key#base64", "käy"] {
+            assert!(!valid_key(key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The charm's options, from what Juju hands over to typed values.
+//!
+//! An option that Kratos would not take is refused here, with its name, the value's shape and the remedy,
+//! so that it never reaches the running service.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use serde_json::Value;
+
+/// The options of config.yaml, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Kratos' own word for the level: it knows `warning`, the option says `warn`.
+    pub log_level: String,
+    pub dev: bool,
+    pub http_proxy: String,
+    pub https_proxy: String,
+    pub no_proxy: String,
+    pub sender_email: String,
+    pub sender_name: String,
+}
+
+/// An option with a value that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid option {option}={value}: {expected}; run: juju config {application} {option}={example}")]
+pub struct InvalidOption {
+    pub application: String,
+    pub option: &'static str,
+    /// The value, shortened and on one line.
+    pub value: String,
+    pub expected: &'static str,
+    pub example: &'static str,
+}
+
+const LEVELS: &str = "it is one of panic, fatal, error, warn, info, debug, trace";
+
+impl Options {
+    /// Checks `config` (what `config-get` returns) for the named application.
+    pub fn parse(application: &str, config: &BTreeMap<String, Value>) -> Result<Self, InvalidOption> {
+        let reader = Reader { application, config };
+        Ok(Self {
+            log_level: reader.log_level()?,
+            dev: reader.boolean("dev")?,
+            http_proxy: reader.proxy("http_proxy")?,
+            https_proxy: reader.proxy("https_proxy")?,
+            no_proxy: reader.line("no_proxy", "", "localhost,.svc")?,
+            sender_email: reader.email("sender_email", "identity@canonical.com")?,
+            sender_name: reader.line("sender_name", "Canonical Identity Platform", "Accounts")?,
+        })
+    }
+}
+
+struct Reader<'a> {
+    application: &'a str,
+    config: &'a BTreeMap<String, Value>,
+}
+
+impl Reader<'_> {
+    fn refuse<T>(
+        &self,
+        option: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+        example: &'static str,
+    ) -> Result<T, InvalidOption> {
+        let value: String = value.to_string().chars().take(60).flat_map(char::escape_debug).collect();
+        Err(InvalidOption { application: self.application.to_owned(), option, value, expected, example })
+    }
+
+    /// A text without line breaks or other control characters.
+    fn line(
+        &self,
+        option: &'static str,
+        default: &str,
+        example: &'static str,
+    ) -> Result<String, InvalidOption> {
+        match self.config.get(option) {
+            None | Some(Value::Null) => Ok(default.to_owned()),
+            Some(Value::String(text)) if text.chars().any(char::is_control) => {
+                self.refuse(option, text, "it is a text on one line", example)
+            }
+            Some(Value::String(text)) => Ok(text.trim().to_owned()),
+            Some(other) => self.refuse(option, other, "it is a text on one line", example),
+        }
+    }
+
+    fn boolean(&self, option: &'static str) -> Result<bool, InvalidOption> {
+        match self.config.get(option) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(other) => self.refuse(option, other, "it is true or false", "false"),
+        }
+    }
+
+    fn log_level(&self) -> Result<String, InvalidOption> {
+        let level = self.line("log_level", "info", "info")?;
+        match level.as_str() {
+            "panic" | "fatal" | "error" | "warning" | "info" | "debug" | "trace" => Ok(level),
+            "warn" => Ok("warning".to_owned()),
+            _ => self.refuse("log_level", level, LEVELS, "info"),
+        }
+    }
+
+    fn proxy(&self, option: &'static str) -> Result<String, InvalidOption> {
+        const EXAMPLE: &str = "http://proxy.internal:3128";
+        let text = self.line(option, "", EXAMPLE)?;
+        if text.is_empty() {
+            return Ok(text);
+        }
+        match Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+            // A proxy's URL may hold a password: it is not repeated.
+            _ => self.refuse(option, "(not shown)", "it is an http:// or https:// URL", EXAMPLE),
+        }
+    }
+
+    fn email(&self, option: &'static str, default: &str) -> Result<String, InvalidOption> {
+        let text = self.line(option, default, "identity@example.com")?;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.chars().any(|character| character.is_whitespace() || "<>@,;\"".contains(character))
+        };
+        match text.rsplit_once('@') {
+            Some((local, domain)) if plain(local) && plain(domain) => Ok(text),
+            _ => self.refuse(option, text, "it is an e-mail address", "identity@example.com"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(config: Value) -> Result<Options, InvalidOption> {
+        let config = config.as_object().unwrap().clone().into_iter().collect();
+        Options::parse("kratos", &config)
+    }
+
+    #[test]
+    fn defaults_are_those_of_config_yaml() {
+        let file: serde_yaml::Value = serde_yaml::from_str(include_str!("../../config.yaml")).unwrap();
+        let defaults = file["options"].as_mapping().unwrap().iter().map(|(name, option)| {
+            (name.as_str().unwrap().to_owned(), serde_json::to_value(&option["default"]).unwrap())
+        });
+        let declared = Options::parse("kratos", &defaults.collect()).unwrap();
+        assert_eq!(declared, parse(json!({})).unwrap());
+    }
+
+    #[test]
+    fn warn_is_what_kratos_calls_warning() {
+        assert_eq!(parse(json!({"log_level": "warn"})).unwrap().log_level, "warning");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_remedy() {
+        let cases = [
+            (json!({"log_level": "loud"}), "log_level=loud", "log_level=info"),
+            (json!({"log_level": 3}), "log_level=3", "log_level=info"),
+            (json!({"dev": "yes"}), "dev=\\\"yes\\\"", "dev=false"),
+            (json!({"http_proxy": "proxy:3128"}), "http_proxy=(not shown)", "http_proxy=http://"),
+            (json!({"https_proxy": "ftp://x"}), "https_proxy=(not shown)", "https_proxy=http://"),
+            (json!({"no_proxy": "a\nb"}), "no_proxy=a\\nb", "no_proxy=localhost"),
+            (json!({"sender_email": "nobody"}), "sender_email=nobody", "sender_email=identity@"),
+            (json!({"sender_email": "a b@c"}), "sender_email=a b@c", "sender_email=identity@"),
+            (json!({"sender_name": "x".repeat(3) + "\u{0}"}), "sender_name=xxx", "sender_name=Accounts"),
+        ];
+        for (config, shown, remedy) in cases {
+            let text = parse(config).unwrap_err().to_string();
+            assert!(
+                text.contains(shown) && text.contains("juju config kratos ") && text.contains(remedy),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The output of the migration process, from pieces of bytes to lines that may be shown.
+
+use tokio::sync::mpsc;
+
+use crate::pebble::Output;
+use crate::postgres::Dsn;
+
+/// What a run tells while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// What the charm says.
+    Step(String),
+    /// What Kratos says.
+    Line(String),
+}
+
+/// The most of a line that is shown, in characters; Kratos prints whole SQL statements.
+const LONGEST_LINE: usize = 400;
+/// The end of the error output that is kept to tell a failure from, in bytes.
+const KEPT: usize = 64 * 1024;
+
+/// Cuts output into lines, hides the password in them and hands them on.
+pub struct Lines<'a> {
+    dsn: &'a Dsn,
+    progress: mpsc::UnboundedSender<Progress>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    errors: String,
+}
+
+impl<'a> Lines<'a> {
+    pub fn new(dsn: &'a Dsn, progress: mpsc::UnboundedSender<Progress>) -> Self {
+        Self { dsn, progress, stdout: Vec::new(), stderr: Vec::new(), errors: String::new() }
+    }
+
+    /// Takes a piece of output, cut anywhere.
+    pub fn push(&mut self, piece: &Output) {
+        match piece {
+            Output::Stdout(bytes) => {
+                self.stdout.extend_from_slice(bytes);
+                for line in whole_lines(&mut self.stdout) {
+                    self.show(&line);
+                }
+            }
+            Output::Stderr(bytes) => {
+                self.stderr.extend_from_slice(bytes);
+                for line in whole_lines(&mut self.stderr) {
+                    self.error(&line);
+                }
+            }
+        }
+    }
+
+    /// Hands on what stands without a line end, and returns the end of the error output.
+    pub fn finish(mut self) -> String {
+        let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
+        if !stdout.is_empty() {
+            self.show(&String::from_utf8_lossy(&stdout));
+        }
+        if !stderr.is_empty() {
+            self.error(&String::from_utf8_lossy(&stderr));
+        }
+        self.errors
+    }
+
+    fn error(&mut self, line: &str) {
+        let line = self.dsn.redact(line).into_owned();
+        self.show(&line);
+        self.errors.push_str(&line);
+        self.errors.push('\n');
+        if self.errors.len() > KEPT {
+            let from = self.errors.ceil_char_boundary(self.errors.len() - KEPT / 2);
+            self.errors.drain(..from);
+        }
+    }
+
+    /// The table of what was applied long ago is left out: hundreds of lines that tell nothing new.
+    fn show(&self, line: &str) {
+        let line = line.trim_end();
+        if line.is_empty() || line.ends_with("\tApplied") {
+            return;
+        }
+        let line: String = self.dsn.redact(line).chars().take(LONGEST_LINE).collect();
+        // Nobody may be listening any more.
+        let _ = self.progress.send(Progress::Line(line));
+    }
+}
+
+fn whole_lines(buffer: &mut Vec<u8>) -> Vec<String> {
+    let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+    let rest = buffer.split_off(end + 1);
+    let text = String::from_utf8_lossy(buffer).into_owned();
+    *buffer = rest;
+    text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_become_lines_without_the_password() {
+        let dsn = Dsn::parse("postgres://kratos:top%20secret@db/kratos").unwrap();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut lines = Lines::new(&dsn, sender);
+        let stderr = |text: &'static str| Output::Stderr(text.into());
+        lines.push(&stderr("time=1 dsn=postgres://kratos:top%20"));
+        lines.push(&stderr("secret@db\nERROR: it is top sec"));
+        lines.push(&stderr("ret"));
+        lines.push(&Output::Stdout("2019\tnetworks\tApplied\t\n2020\tnew\tPending\n\n".into()));
+        let errors = lines.finish();
+        let mut shown = Vec::new();
+        while let Ok(Progress::Line(line)) = receiver.try_recv() {
+            shown.push(line);
+        }
+        assert_eq!(shown, ["time=1 dsn=postgres://kratos:***@db", "2020\tnew\tPending", "ERROR: it is ***"]);
+        assert_eq!(errors, "time=1 dsn=postgres://kratos:***@db\nERROR: it is ***\n");
+    }
+}

@@ -1,0 +1,192 @@
+//! What the database and the program say about each other: which migrations are applied, pending or unknown.
+//!
+//! Given the rows of `schema_migration` and the migrations that a Kratos program knows, [`Schema::compare`]
+//! tells the truth from which everything else is decided; a version string decides nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::kratos::WorkloadVersion;
+
+/// The length of the prefix under which older Kratos releases booked a migration.
+const SHORT: usize = 14;
+
+/// A migration's number as Kratos books it: digits, the first 14 of which are a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MigrationVersion(String);
+
+impl MigrationVersion {
+    /// Takes a text of 1 to 48 digits, the width of the bookkeeping column.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = (1..=48).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| Self(text.to_owned()))
+    }
+
+    fn is_booked_as(&self, row: &str) -> bool {
+        self.0 == row || self.0.get(..SHORT) == Some(row)
+    }
+}
+
+impl fmt::Display for MigrationVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A migration that a Kratos program carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    pub version: MigrationVersion,
+    /// What Kratos calls it; may be empty.
+    pub name: String,
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.as_str() {
+            "" => write!(formatter, "{}", self.version),
+            name => write!(formatter, "{} {name}", self.version),
+        }
+    }
+}
+
+/// The migrations that a program knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// All of them, in the order in which the program applies them.
+    Listed(Vec<Migration>),
+    /// The program cannot tell and is not asked (before v25 the question would migrate); its newest
+    /// possible migration is known.
+    UpTo(MigrationVersion),
+}
+
+/// The newest migration of Kratos v1, whose programs have no `migrate sql status`.
+const NEWEST_OF_V1: &str = "20240425095000000001";
+
+/// The migrations of v1.3.1, the release that most deployments upgrade from (facts measured on the program).
+const KNOWN_BY_V1_3_1: &str = include_str!("known_v1.3.1.txt");
+
+impl Known {
+    /// What is known about a program that cannot be asked.
+    pub fn of_program_without_status(version: &WorkloadVersion) -> Self {
+        let migrations = || KNOWN_BY_V1_3_1.lines().filter_map(MigrationVersion::parse);
+        if version.to_string() == "v1.3.1" {
+            Self::Listed(migrations().map(|version| Migration { version, name: String::new() }).collect())
+        } else {
+            Self::UpTo(MigrationVersion(NEWEST_OF_V1.to_owned()))
+        }
+    }
+}
+
+/// The database's schema, seen from one Kratos program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Rows of `schema_migration` that the program knows.
+    pub applied: usize,
+    /// What the program would apply, oldest first; `None`: the program cannot tell.
+    pub pending: Option<Vec<Migration>>,
+    /// Rows that the program does not know: a newer Kratos migrated this database.
+    pub unknown: Vec<String>,
+    /// No Kratos ever served from this database, so there is nothing in it to lose.
+    pub unused: bool,
+}
+
+impl Schema {
+    /// Compares the rows of the bookkeeping table (none when it is absent) with what the program knows.
+    pub fn compare(rows: &BTreeSet<String>, known: &Known, unused: bool) -> Self {
+        match known {
+            Known::Listed(migrations) => {
+                let is_booked = |migration: &&Migration| {
+                    let version = &migration.version.0;
+                    rows.contains(version) || version.get(..SHORT).is_some_and(|short| rows.contains(short))
+                };
+                let (booked, pending): (Vec<_>, Vec<_>) = migrations.iter().partition(|item| is_booked(item));
+                let is_known = |row: &str| booked.iter().any(|migration| migration.version.is_booked_as(row));
+                let unknown: Vec<_> = rows.iter().filter(|row| !is_known(row)).cloned().collect();
+                Self {
+                    applied: booked.len(),
+                    pending: Some(pending.into_iter().cloned().collect()),
+                    unknown,
+                    unused,
+                }
+            }
+            Known::UpTo(newest) => {
+                let unknown: Vec<_> =
+                    rows.iter().filter(|row| row.as_str() > newest.0.as_str()).cloned().collect();
+                Self { applied: rows.len() - unknown.len(), pending: None, unknown, unused }
+            }
+        }
+    }
+
+    /// Whether the program may serve from this database: nothing is pending and nothing is unknown to it.
+    pub fn is_current(&self) -> bool {
+        self.unknown.is_empty() && self.pending.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether a newer Kratos migrated the database.
+    pub fn is_newer(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+
+    /// How many migrations are pending, where the program can tell.
+    pub fn pending_count(&self) -> Option<usize> {
+        self.pending.as_ref().map(Vec::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(versions: &[&str]) -> Known {
+        let migration = |text: &&str| Migration {
+            version: MigrationVersion::parse(text).unwrap(),
+            name: "step".to_owned(),
+        };
+        Known::Listed(versions.iter().map(migration).collect())
+    }
+
+    fn rows(versions: &[&str]) -> BTreeSet<String> {
+        versions.iter().map(|version| (*version).to_owned()).collect()
+    }
+
+    const OLD: &str = "20191100000001000000";
+    const MIDDLE: &str = "20230920171028000000";
+    const NEW: &str = "20260114175904000000";
+
+    #[test]
+    fn an_empty_database_has_everything_pending() {
+        let schema = Schema::compare(&rows(&[]), &known(&[OLD, NEW]), true);
+        assert_eq!((schema.applied, schema.pending_count(), schema.is_current()), (0, Some(2), false));
+    }
+
+    #[test]
+    fn a_row_of_fourteen_characters_counts() {
+        let schema = Schema::compare(&rows(&[&OLD[..14], NEW]), &known(&[OLD, NEW]), false);
+        assert!(schema.is_current(), "{schema:?}");
+    }
+
+    #[test]
+    fn a_gap_in_the_middle_is_pending() {
+        let schema = Schema::compare(&rows(&[OLD, NEW]), &known(&[OLD, MIDDLE, NEW]), false);
+        assert_eq!(schema.pending.unwrap()[0].to_string(), format!("{MIDDLE} step"));
+    }
+
+    #[test]
+    fn a_row_that_the_program_does_not_know_is_newer() {
+        let schema = Schema::compare(&rows(&[OLD, NEW]), &known(&[OLD]), false);
+        assert_eq!((schema.is_newer(), schema.is_current(), schema.pending_count()), (true, false, Some(0)));
+    }
+
+    #[test]
+    fn programs_before_status_are_judged_without_being_asked() {
+        let version = WorkloadVersion::parse("v1.3.1").unwrap();
+        let Known::Listed(list) = Known::of_program_without_status(&version) else { panic!() };
+        assert_eq!((list.len(), list[314].version.to_string().as_str()), (315, NEWEST_OF_V1));
+
+        let older = Known::of_program_without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
+        let schema = Schema::compare(&rows(&[OLD, NEW]), &older, false);
+        assert_eq!((schema.applied, schema.pending_count(), schema.is_newer()), (1, None, true));
+        assert!(!Schema::compare(&rows(&[OLD]), &older, false).is_current(), "unknown is never done");
+    }
+}
