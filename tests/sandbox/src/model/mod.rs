@@ -14,6 +14,8 @@ mod resolve;
 mod schema;
 mod secret;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

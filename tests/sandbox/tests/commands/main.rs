@@ -1,0 +1,8 @@
+//! juju's commands as the sandbox understands them, from its interface and from its prompt.
+
+mod applications;
+mod container;
+mod reading;
+mod shell;
+#[path = "../model/support.rs"]
+mod support;
