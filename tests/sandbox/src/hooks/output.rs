@@ -1,10 +1,12 @@
-//! Output formats of Juju's commands: smart, JSON as Go's encoding/json writes it, YAML as Go's yaml.v2 writes it.
+//! Output formats of Juju's commands: smart, JSON as Go's encoding/json writes it, YAML as Go's yaml.v2
+//! writes it.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// A value in a format (`smart`, `json`, `yaml`), with the newline that Juju's commands end with; smart null is nothing.
+/// A value in a format (`smart`, `json`, `yaml`), with the newline that Juju's commands end with; smart null
+/// is nothing.
 #[must_use]
 pub fn render(value: &Value, format: &str) -> String {
     let text = match format {
@@ -97,7 +99,8 @@ fn go_number(number: &serde_json::Number) -> String {
     }
 }
 
-/// YAML in yaml.v2's style: sorted keys, lists not indented, quotes only where a text would be read as something else.
+/// YAML in yaml.v2's style: sorted keys, lists not indented, quotes only where a text would be read as
+/// something else.
 #[must_use]
 pub fn yaml(value: &Value) -> String {
     let mut out = String::new();
