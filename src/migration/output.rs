@@ -39,7 +39,7 @@ impl<'a> Lines<'a> {
             Output::Stdout(bytes) => {
                 self.stdout.extend_from_slice(bytes);
                 for line in whole_lines(&mut self.stdout) {
-                    self.show(&line);
+                    self.plan(&line);
                 }
             }
             Output::Stderr(bytes) => {
@@ -55,7 +55,7 @@ impl<'a> Lines<'a> {
     pub fn finish(mut self) -> String {
         let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
         if !stdout.is_empty() {
-            self.show(&String::from_utf8_lossy(&stdout));
+            self.plan(&String::from_utf8_lossy(&stdout));
         }
         if !stderr.is_empty() {
             self.error(&String::from_utf8_lossy(&stderr));
@@ -74,15 +74,43 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The table of what was applied long ago is left out: hundreds of lines that tell nothing new.
+    /// Of the plan that Kratos prints, what is pending and the verdict are shown; not the hundreds of migrations that
+    /// were applied long ago, and not their SQL.
+    fn plan(&self, line: &str) {
+        let is_pending = line.trim_end().ends_with("\tPending");
+        let is_verdict = line.starts_with("------------ SUCCESS") || line.starts_with("------------ ERROR");
+        if is_pending || is_verdict || line.starts_with("Successfully applied") {
+            self.show(line);
+        }
+    }
+
     fn show(&self, line: &str) {
         let line = line.trim_end();
-        if line.is_empty() || line.ends_with("\tApplied") {
+        if line.is_empty() || is_stack(line) {
             return;
         }
-        let line: String = self.dsn.redact(line).chars().take(LONGEST_LINE).collect();
+        let line: String = self.dsn.redact(&shorten(line)).chars().take(LONGEST_LINE).collect();
         // Nobody may be listening any more.
         let _ = self.progress.send(Progress::Line(line));
+    }
+}
+
+/// A frame of a Go stack: a function's name, or the place in a file below it.
+fn is_stack(line: &str) -> bool {
+    let is_place = line.starts_with("\t/");
+    let is_function = line.contains('.') && !line.contains(char::is_whitespace);
+    is_place || is_function
+}
+
+/// Of an informational log line, the fields that say the same each time are left out.
+fn shorten(line: &str) -> String {
+    let fields = line.strip_prefix("time=").filter(|_| line.contains(" level=info "));
+    let Some((message, rest)) = fields.and_then(|_| line.split_once(" audience=")) else {
+        return line.to_owned();
+    };
+    match rest.rsplit_once(" version=") {
+        Some((_, version)) => format!("{message} version={version}"),
+        None => message.to_owned(),
     }
 }
 
@@ -106,14 +134,27 @@ mod tests {
         let stderr = |text: &'static str| Output::Stderr(text.into());
         lines.push(&stderr("time=1 dsn=postgres://kratos:top%20"));
         lines.push(&stderr("secret@db\nERROR: it is top sec"));
-        lines.push(&stderr("ret"));
-        lines.push(&Output::Stdout("2019\tnetworks\tApplied\t\n2020\tnew\tPending\n\n".into()));
+        lines.push(&stderr("ret\ngithub.com/ory/x/popx.(*MigrationBox).exec\n\t/src/popx.go:1\n"));
+        lines.push(&stderr(
+            "time=2 level=info msg=applied audience=application service_name=Ory Kratos version=20\n",
+        ));
+        lines.push(&Output::Stdout(
+            "2019\tnetworks\tApplied\t\n2020\tnew\tPending\t\nALTER TABLE x;\n".into(),
+        ));
         let errors = lines.finish();
         let mut shown = Vec::new();
         while let Ok(Progress::Line(line)) = receiver.try_recv() {
             shown.push(line);
         }
-        assert_eq!(shown, ["time=1 dsn=postgres://kratos:***@db", "2020\tnew\tPending", "ERROR: it is ***"]);
-        assert_eq!(errors, "time=1 dsn=postgres://kratos:***@db\nERROR: it is ***\n");
+        assert_eq!(
+            shown,
+            [
+                "time=1 dsn=postgres://kratos:***@db",
+                "ERROR: it is ***",
+                "time=2 level=info msg=applied version=20",
+                "2020\tnew\tPending"
+            ]
+        );
+        assert!(errors.starts_with("time=1 dsn=postgres://kratos:***@db\nERROR: it is ***\n"), "{errors}");
     }
 }

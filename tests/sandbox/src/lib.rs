@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod commands;
 pub mod container;
+pub mod demo;
 pub mod gob;
 pub mod hooks;
 pub mod juju;

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use sandbox::programs::Programs;
-use sandbox::{Options, Sandbox, commands, pack};
+use sandbox::{Options, Sandbox, commands, demo, pack};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -28,6 +28,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Plays the charm's life: deploy, integrate, refresh, run-migration, show-task
+    Demo,
     /// Reads juju commands from a prompt or a pipe and runs them
     Shell,
     /// Packs the charm into a directory or a .charm file
@@ -59,6 +61,10 @@ fn start(cli: &Cli) -> Result<ExitCode> {
         Verb::Pack { target } => {
             pack_charm(&programs, &options.source, target)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Verb::Demo => {
+            tell_doubles(&programs);
+            tokio::runtime::Runtime::new()?.block_on(demo(options, &programs))
         }
         Verb::Shell => {
             tell_doubles(&programs);
@@ -104,13 +110,29 @@ fn pack_charm(programs: &Programs, source: &Path, target: &Path) -> Result<()> {
     Ok(())
 }
 
+async fn demo(options: Options, programs: &Programs) -> Result<ExitCode> {
+    with_sandbox(options, async |sandbox| match demo::play(sandbox, programs).await {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("ERROR {error:#}");
+            1
+        }
+    })
+    .await
+}
+
 async fn shell(options: Options) -> Result<ExitCode> {
+    with_sandbox(options, converse).await
+}
+
+// Whatever ends it, the sandbox is taken down.
+async fn with_sandbox(options: Options, work: impl AsyncFnOnce(&Sandbox) -> u8) -> Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let sandbox = Sandbox::start(options)?;
     let code = tokio::select! {
-        code = converse(&sandbox) => code,
+        code = work(&sandbox) => code,
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,
         _ = hangup.recv() => 129,

@@ -148,8 +148,8 @@ const SPECS: &[Spec] = &[
     spec!(
         "status",
         [],
-        "",
-        "Shows the model.",
+        "[APP|UNIT ...]",
+        "Shows the model, or a part of it.",
         [FORMAT],
         [&["relations", "integrations"], COLOR, NO_COLOR, UTC]
     ),

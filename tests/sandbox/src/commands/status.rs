@@ -11,17 +11,26 @@ use crate::juju::{JUJU_VERSION, State};
 use crate::model::{Application, Life, Model, Status, Unit};
 
 pub(super) fn status(session: &mut Session<'_>) -> Done {
-    session.at_most(0)?;
+    let wanted = session.args.clone();
     let format = session.format(&["tabular", "yaml", "json"])?;
     let text = {
         let state = session.engine.state();
         match format.as_str() {
-            "tabular" => tabular(&state, session.flags.has("relations")),
-            format => crate::hooks::output::render(&structured(&state), format),
+            "tabular" => tabular(&state, &wanted, session.flags.has("relations")),
+            format => crate::hooks::output::render(&structured(&state, &wanted), format),
         }
     };
     session.out(&text);
     Ok(())
+}
+
+/// The applications that were asked for by name, or by the name of a unit; all of them without a name.
+fn selected<'a>(model: &'a Model, wanted: &'a [String]) -> impl Iterator<Item = &'a Application> {
+    let names = |word: &String, app: &str| word.split('/').next() == Some(app);
+    model
+        .applications
+        .values()
+        .filter(move |app| wanted.is_empty() || wanted.iter().any(|it| names(it, &app.name)))
 }
 
 /// Columns as Juju pads them: two blanks between, the last one open; `right` are aligned right.
@@ -47,7 +56,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn tabular(state: &State, with_relations: bool) -> String {
+fn tabular(state: &State, wanted: &[String], with_relations: bool) -> String {
     let model = &state.model;
     let clock = date_and_clock(SystemTime::now()).1 + "Z";
     let mut text = table(
@@ -60,11 +69,14 @@ fn tabular(state: &State, with_relations: bool) -> String {
     if model.applications.is_empty() {
         return text + "\nModel \"admin/" + &model.name + "\" is empty.\n";
     }
+    if selected(model, wanted).next().is_none() {
+        return "Nothing matched specified filter(s).\n".to_owned();
+    }
     let mut apps = vec![row([
         "App", "Version", "Status", "Scale", "Charm", "Channel", "Rev", "Address", "Exposed", "Message",
     ])];
     let mut units = vec![row(["Unit", "Workload", "Agent", "Address", "Ports", "Message"])];
-    for app in model.applications.values() {
+    for app in selected(model, wanted) {
         let status = app.shown_status();
         let address = app.units.values().next().map(|unit| unit.address.clone()).unwrap_or_default();
         apps.push(row([
@@ -139,10 +151,10 @@ fn relations(model: &Model) -> String {
     table(&rows, &[])
 }
 
-fn structured(state: &State) -> Value {
+fn structured(state: &State, wanted: &[String]) -> Value {
     let model = &state.model;
     let applications: Map<String, Value> =
-        model.applications.values().map(|app| (app.name.clone(), application(state, app))).collect();
+        selected(model, wanted).map(|app| (app.name.clone(), application(state, app))).collect();
     json!({
         "model": {
             "name": model.name,

@@ -16,10 +16,15 @@ fn variable(prefix: &str, name: &str) -> String {
 }
 
 fn overlay(node: &Node, name: &str, parent: &mut Value, key: &str, lookup: &dyn Fn(&str) -> Option<String>) {
-    if let Some(text) = lookup(name)
-        && let Some(slot) = slot(parent, key)
-    {
-        *slot = parse(node, text);
+    if let Some(text) = lookup(name) {
+        let value = parse(node, text);
+        // A whole map is only meant by a variable that holds one: names such as SESSION belong to others.
+        let is_map = matches!(node.kind, Type::Object | Type::Open);
+        if (!is_map || value.is_object())
+            && let Some(slot) = slot(parent, key)
+        {
+            *slot = value;
+        }
     }
     match node.kind {
         Type::Array => {
@@ -108,6 +113,7 @@ mod tests {
             ("SERVE_PUBLIC_CORS_ENABLED", "true"),
             ("COURIER_CHANNELS", r#"[{"id":"sms"}]"#),
             ("NOBODY_KNOWS_ME", "1"),
+            ("SESSION", "gnome"),
         ];
         let lookup =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());

@@ -1,0 +1,91 @@
+//! SIGKILL at every hook command of a deploy, each time followed by the same hook again.
+
+use std::collections::BTreeMap;
+
+use sandbox::{KillAtCall, Moment, Sandbox};
+
+use super::support::*;
+
+/// What a deploy ends in, without what is random.
+async fn outcome(sandbox: &Sandbox) -> BTreeMap<String, String> {
+    let relation = sandbox.relation(DATABASE.0, DATABASE.1).unwrap();
+    let mut facts = BTreeMap::from([("status".to_owned(), status(sandbox, 0))]);
+    for holder in ["kratos", "kratos/0"] {
+        facts.insert(format!("{holder} database"), format!("{:?}", sandbox.databag(relation, holder)));
+    }
+    let model = sandbox.model();
+    let peers = model.relation_ids("kratos", "kratos-peers");
+    for holder in ["kratos", "kratos/0"] {
+        facts.insert(format!("{holder} peers"), format!("{:?}", sandbox.databag(peers[0], holder)));
+    }
+    facts.insert("ports".to_owned(), format!("{:?}", model.unit("kratos/0").unwrap().ports));
+    let labels: Vec<_> = model.secrets.values().filter_map(|secret| secret.label.clone()).collect();
+    facts.insert(
+        "cookie secrets".to_owned(),
+        labels.iter().filter(|label| *label == "cookie_secret").count().to_string(),
+    );
+    for service in ["kratos", "courier"] {
+        facts.insert(service.to_owned(), is_active(sandbox, 0, service).await.to_string());
+    }
+    facts
+}
+
+/// Kills at the first call of each hook, then at its second, and so on until it comes through.
+async fn settle_with_kills(sandbox: &Sandbox, moment: Moment) -> usize {
+    let mut kills = 0;
+    let mut n = 1;
+    loop {
+        let hooks_before = sandbox.hooks("kratos/0").len();
+        sandbox.inject(KillAtCall { unit: Some("kratos/0".to_owned()), n, moment });
+        sandbox.juju("resolve kratos/0").await;
+        sandbox.settle().await;
+        let has_struck = !sandbox.disarm();
+        if !has_struck && sandbox.model().unit("kratos/0").unwrap().error.is_none() {
+            return kills;
+        }
+        kills += usize::from(has_struck);
+        // A hook that came through makes the count begin anew with the next one.
+        n = if sandbox.hooks("kratos/0").len() > hooks_before { 1 } else { n + 1 };
+        assert!(kills < 2000, "this does not come to an end");
+    }
+}
+
+async fn deploy_with_kills(sandbox: &Sandbox, moment: Moment) -> usize {
+    let mut kills = 0;
+    juju(sandbox, "deploy postgresql-k8s --channel 14/stable").await;
+    for line in [
+        format!("deploy kratos --channel {} --trust", newest()),
+        format!("integrate {} {}", DATABASE.0, DATABASE.1),
+    ] {
+        sandbox.inject(KillAtCall { unit: Some("kratos/0".to_owned()), n: 1, moment });
+        juju(sandbox, &line).await;
+        kills += settle_with_kills(sandbox, moment).await;
+    }
+    kills
+}
+
+fn converges(moment: Moment) {
+    let mut undisturbed = BTreeMap::new();
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        undisturbed = outcome(&sandbox).await;
+    });
+    with_sandbox(async |sandbox| {
+        let kills = deploy_with_kills(&sandbox, moment).await;
+        assert!(kills > 50, "only {kills} calls were hit");
+        assert_eq!(outcome(&sandbox).await, undisturbed);
+        assert!(
+            session(&sandbox).await.query("SELECT FROM schema_migration", &[]).await.unwrap().len() > 300
+        );
+    });
+}
+
+#[test]
+fn killed_before_any_hook_command_a_deploy_converges() {
+    converges(Moment::Before);
+}
+
+#[test]
+fn killed_after_any_hook_command_a_deploy_converges() {
+    converges(Moment::After);
+}

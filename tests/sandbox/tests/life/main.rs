@@ -1,0 +1,11 @@
+//! The real charm's binary in the sandbox: black-box tests of whole lives, on a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+mod bad_data;
+mod deploy;
+mod kill;
+mod migration;
+mod quiet;
+mod secrets;
+mod support;

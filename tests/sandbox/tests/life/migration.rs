@@ -1,0 +1,106 @@
+//! Refresh and run-migration, as an operator lives through them.
+
+use super::support::*;
+
+const REPORT: &str = "BEGIN; SELECT count(*) FROM courier_messages";
+
+#[test]
+fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
+    let Some((older, newest)) = upgrade() else { return };
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &older, 2).await;
+        register(&sandbox, 0, "ada@example.com").await;
+        juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
+        let text = status(&sandbox, 0);
+        assert!(text.starts_with("waiting Waiting for database migration ("), "{text}");
+        assert!(text.ends_with("pending): juju run kratos/leader run-migration"), "{text}");
+        let text = status(&sandbox, 1);
+        assert!(text.starts_with("waiting Waiting for leader unit to run the migration"), "{text}");
+        assert!(!is_active(&sandbox, 0, "kratos").await && !is_active(&sandbox, 1, "kratos").await);
+
+        let report = session(&sandbox).await;
+        report.batch_execute(REPORT).await.unwrap();
+        let output = action_fails(&sandbox, "run kratos/leader run-migration timeout=2").await;
+        assert!(output.contains("stopped at the timeout of 2 s") && output.contains("timeout=4"), "{output}");
+        let rows =
+            report.query_one("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'migrate'", &[]);
+        assert_eq!(rows.await.unwrap().get::<_, i64>(0), 0, "no session of the migration is left");
+        assert!(
+            status(&sandbox, 0).starts_with("blocked Database migration failed: stopped"),
+            "{}",
+            status(&sandbox, 0)
+        );
+        report.batch_execute("COMMIT").await.unwrap();
+
+        let output = juju(&sandbox, "run kratos/leader run-migration timeout=120").await;
+        assert!(output.contains("result: completed") && output.contains("pending: \"0\""), "{output}");
+        for unit in [0, 1] {
+            assert_eq!(status(&sandbox, unit), "active ");
+            assert_eq!(people(&sandbox, unit).await, ["ada@example.com"]);
+        }
+        let output = juju(&sandbox, "run kratos/leader run-migration").await;
+        assert!(output.contains("applied: \"0\""), "{output}");
+    });
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_its_remedy() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 2).await;
+        let output = action_fails(&sandbox, "run kratos/1 run-migration").await;
+        assert!(
+            output.contains("Only the leader unit can run the database migration: juju run kratos/leader"),
+            "{output}"
+        );
+        for timeout in ["0", "-3", "0.5", "1e9"] {
+            let output =
+                action_fails(&sandbox, &format!("run kratos/0 run-migration timeout={timeout}")).await;
+            assert!(output.contains("Invalid parameter timeout="), "{output}");
+        }
+        let holder = session(&sandbox).await;
+        holder.batch_execute("SET application_name = 'kratos-operator green/0 task 7'").await.unwrap();
+        holder.batch_execute("SELECT pg_advisory_lock(1263681876, 1296648018)").await.unwrap();
+        let output = action_fails(&sandbox, "run kratos/0 run-migration").await;
+        assert!(
+            output.contains("another migration holds the lock: kratos-operator green/0 task 7"),
+            "{output}"
+        );
+        assert_eq!(status(&sandbox, 0), "active ", "nothing was stopped for it");
+
+        juju(&sandbox, "remove-relation kratos postgresql-k8s").await;
+        let output = action_fails(&sandbox, "run kratos/0 run-migration").await;
+        assert!(output.contains("Missing integration pg-database: juju integrate"), "{output}");
+    });
+}
+
+#[test]
+fn an_older_kratos_is_not_started_on_a_newer_schema() {
+    let Some((older, newest)) = upgrade() else { return };
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest, 1).await;
+        juju(&sandbox, &format!("refresh kratos --channel {older}")).await;
+        let text = status(&sandbox, 0);
+        assert!(text.starts_with("blocked The database was migrated by a newer Kratos"), "{text}");
+        assert!(text.ends_with("juju refresh kratos"), "{text}");
+        assert!(!is_active(&sandbox, 0, "kratos").await);
+        let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
+        assert!(output.contains("newer Kratos") && output.contains("juju refresh kratos"), "{output}");
+    });
+}
+
+#[test]
+fn every_known_release_can_be_upgraded_to_the_newest() {
+    let mut channels = channels();
+    let newest = channels.pop().unwrap();
+    for older in channels {
+        with_sandbox(async |sandbox| {
+            deploy(&sandbox, &older, 1).await;
+            register(&sandbox, 0, "ada@example.com").await;
+            juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
+            assert!(status(&sandbox, 0).contains("run-migration"), "{}", status(&sandbox, 0));
+            juju(&sandbox, "run kratos/leader run-migration timeout=120").await;
+            assert_eq!(status(&sandbox, 0), "active ");
+            assert_eq!(people(&sandbox, 0).await, ["ada@example.com"]);
+        });
+    }
+}

@@ -1,0 +1,42 @@
+//! A dispatch in which nothing changed writes nothing: not to Juju, not to Pebble, not to a file.
+
+use kratos_operator::pebble::Select;
+use sandbox::Sandbox;
+
+use super::support::*;
+
+async fn workload(sandbox: &Sandbox, unit: u32) -> (Vec<String>, String) {
+    let pebble = pebble(sandbox, unit);
+    let mut changes: Vec<_> = pebble.changes(Select::All).await.unwrap();
+    changes.retain(|change| !["perform-check", "recover-check"].contains(&change.kind.as_str()));
+    let mut changes: Vec<_> =
+        changes.iter().map(|change| format!("{:?} {}", change.id, change.kind)).collect();
+    changes.sort();
+    let root = sandbox.container_root(&format!("kratos/{unit}")).unwrap();
+    let files = pebble.list(root.join("etc/config/kratos").to_str().unwrap(), None, false).await.unwrap();
+    (changes, format!("{files:?} {:?}", pebble.plan().await.unwrap()))
+}
+
+#[test]
+fn nothing_is_written_when_nothing_changed() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 2).await;
+        for unit in [0, 1] {
+            for event in [
+                "config-changed",
+                "update-status",
+                "kratos-peers-relation-changed",
+                "pg-database-relation-changed",
+            ] {
+                let before = workload(&sandbox, unit).await;
+                sandbox.clear_trace();
+                sandbox.fire(&format!("kratos/{unit}"), event).await.unwrap();
+                let trace = sandbox.trace();
+                assert!(trace.iter().any(|call| call.event == event), "{event} was not run on unit {unit}");
+                let writes: Vec<_> = trace.iter().filter(|call| call.write).collect();
+                assert!(writes.is_empty(), "{event} on unit {unit} wrote {writes:?}");
+                assert_eq!(workload(&sandbox, unit).await, before, "{event} on unit {unit}");
+            }
+        }
+    });
+}

@@ -1,0 +1,129 @@
+//! Sandboxes in a known state, and the questions that tests ask.
+
+use std::future::Future;
+use std::time::Duration;
+
+use kratos_operator::pebble::{Client, ServiceStatus};
+use sandbox::juju::version_name;
+use sandbox::programs::Programs;
+use sandbox::{Options, Sandbox};
+
+/// The database relation of every test's model.
+pub const DATABASE: (&str, &str) = ("kratos:pg-database", "postgresql-k8s:database");
+
+/// Runs a test with a sandbox of its own, which is gone when it ends.
+pub fn with_sandbox<F: Future<Output = ()>>(test: impl FnOnce(std::sync::Arc<Sandbox>) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let sandbox =
+        std::sync::Arc::new(runtime.block_on(async { Sandbox::start(Options::default()) }).unwrap());
+    runtime.block_on(test(sandbox.clone()));
+    let sandbox = std::sync::Arc::into_inner(sandbox).expect("the test keeps no sandbox");
+    runtime.block_on(sandbox.stop());
+}
+
+/// Runs a command that has to succeed; both its outputs.
+pub async fn juju(sandbox: &Sandbox, line: &str) -> String {
+    let output = sandbox.juju(line).await;
+    assert_eq!(output.code, 0, "juju {line}: {}{}", output.stdout, output.stderr);
+    output.stdout + &output.stderr
+}
+
+/// Runs an action that has to fail; both outputs. The exit code of `juju run` does not tell.
+pub async fn action_fails(sandbox: &Sandbox, line: &str) -> String {
+    let output = sandbox.juju(line).await;
+    let text = output.stdout + &output.stderr;
+    assert!(text.contains(" failed: "), "juju {line}: {text}");
+    text
+}
+
+/// Channels of the Kratos versions at hand, oldest first, without those that cannot be upgraded to the newest in
+/// one of these tests.
+pub fn channels() -> Vec<String> {
+    let programs = Programs::find().unwrap();
+    programs.kratos.iter().map(|kratos| format!("{}/stable", version_name(&kratos.version))).collect()
+}
+
+/// The two newest channels; a test of an upgrade with one Kratos only has nothing to upgrade.
+pub fn upgrade() -> Option<(String, String)> {
+    let mut channels = channels();
+    let (newest, older) = (channels.pop()?, channels.pop());
+    if older.is_none() {
+        println!("skipped: an upgrade needs two versions of Kratos");
+    }
+    Some((older?, newest))
+}
+
+/// Deploys Kratos of a channel with PostgreSQL and integrates both.
+pub async fn deploy(sandbox: &Sandbox, channel: &str, units: u32) {
+    juju(sandbox, "deploy postgresql-k8s --channel 14/stable").await;
+    juju(sandbox, &format!("deploy kratos --channel {channel} -n {units} --trust")).await;
+    juju(sandbox, &format!("integrate {} {}", DATABASE.0, DATABASE.1)).await;
+    for unit in 0..units {
+        assert_eq!(status(sandbox, unit), "active ");
+    }
+}
+
+/// The newest Kratos.
+pub fn newest() -> String {
+    channels().pop().unwrap()
+}
+
+/// `KIND MESSAGE` of a unit.
+pub fn status(sandbox: &Sandbox, unit: u32) -> String {
+    let status = sandbox.status(&format!("kratos/{unit}")).unwrap();
+    format!("{} {}", status.status, status.message)
+}
+
+/// The client of a unit's Pebble.
+pub fn pebble(sandbox: &Sandbox, unit: u32) -> Client {
+    let container = sandbox.container(&format!("kratos/{unit}")).unwrap();
+    let socket = container.lock().unwrap().socket();
+    Client::new(socket)
+}
+
+/// Whether a service of a unit runs.
+pub async fn is_active(sandbox: &Sandbox, unit: u32, service: &str) -> bool {
+    let services = pebble(sandbox, unit).services_all().await.unwrap();
+    services.iter().any(|info| info.name == service && info.current == ServiceStatus::Active)
+}
+
+/// The environment that a unit's Kratos was given.
+pub async fn environment(sandbox: &Sandbox, unit: u32, name: &str) -> String {
+    let plan = pebble(sandbox, unit).plan().await.unwrap();
+    plan.services["kratos"].environment[name].clone()
+}
+
+/// A superuser's session in the database of Kratos.
+pub async fn session(sandbox: &Sandbox) -> tokio_postgres::Client {
+    let relation = sandbox.relation(DATABASE.0, DATABASE.1).unwrap();
+    let database = sandbox.databag(relation, "postgresql-k8s")["database"].clone();
+    let dsn = sandbox.postgres_dsn(&database).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&dsn, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Creates an identity through the admin API of a unit.
+pub async fn register(sandbox: &Sandbox, unit: u32, email: &str) {
+    let body = serde_json::json!({"schema_id": "social_user_v0", "traits": {"email": email}});
+    let response = http().post(admin(sandbox, unit)).json(&body).send().await.unwrap();
+    assert_eq!(response.status(), 201, "{}", response.text().await.unwrap());
+}
+
+/// The e-mail addresses that a unit lists, sorted.
+pub async fn people(sandbox: &Sandbox, unit: u32) -> Vec<String> {
+    let response = http().get(admin(sandbox, unit)).send().await.unwrap();
+    let identities: Vec<serde_json::Value> = response.json().await.unwrap();
+    let email = |identity: &serde_json::Value| identity["traits"]["email"].as_str().unwrap().to_owned();
+    let mut emails: Vec<_> = identities.iter().map(email).collect();
+    emails.sort();
+    emails
+}
+
+fn admin(sandbox: &Sandbox, unit: u32) -> String {
+    format!("http://{}:4434/admin/identities", sandbox.address(&format!("kratos/{unit}")).unwrap())
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap()
+}
