@@ -1,4 +1,7 @@
 //! The sandbox: a small Juju model for one machine.
+//!
+//! [`Sandbox`] runs the real charm's program against it, with real hook commands, Pebble, Kratos (or our
+//! doubles of them) and a real PostgreSQL; the program `sandbox` does the same at a prompt.
 
 pub mod agent;
 pub mod commands;

@@ -1,7 +1,8 @@
 //! The sandbox's command line: a prompt for juju commands, and the packed charm.
 //!
-//! Run by cargo (`cargo sandbox shell`), it first builds the programs that the sandbox runs, so that what is rehearsed is what is in
-//! the working tree. Whatever way it ends (end of input, an error, Ctrl-C, SIGTERM), its processes and files go with it.
+//! Run by cargo (`cargo sandbox shell`), it first builds the programs that the sandbox runs, so that what is
+//! rehearsed is what is in the working tree. Whatever way it ends (end of input, an error, Ctrl-C, SIGTERM),
+//! its processes and files go with it.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};

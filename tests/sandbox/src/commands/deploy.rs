@@ -96,7 +96,8 @@ pub(super) fn revision(session: &Session<'_>) -> Result<Option<u32>, Fault> {
     session.flags.get("revision").map(parse).transpose()
 }
 
-/// The values of a charm's resources: what was said, else what the channel brings, else what was there before.
+/// The values of a charm's resources: what was said, else what the channel brings, else what was there
+/// before.
 pub(super) fn resources(
     session: &Session<'_>,
     found: &Found,

@@ -1,8 +1,8 @@
 //! juju's commands: one interpreter for tests and for people.
 //!
-//! It is given the words of a command line and does to the engine what juju does to a controller, then prints what juju prints:
-//! results on standard output, progress and errors on standard error, with juju's exit codes (2 for a bad command line, 1 for a
-//! refusal or a failed action).
+//! It is given the words of a command line and does to the engine what juju does to a controller, then prints
+//! what juju prints: results on standard output, progress and errors on standard error, with juju's exit
+//! codes (2 for a bad command line, 1 for a refusal or a failed action).
 
 mod applications;
 mod deploy;

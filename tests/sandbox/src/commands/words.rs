@@ -1,7 +1,7 @@
 //! Splits a command line into words as a shell does, without expanding anything.
 
-/// The words of a line: blanks separate, quotes of both kinds keep together, a backslash takes the next character as it is, `#` at the
-/// start of a word begins a comment.
+/// The words of a line: blanks separate, quotes of both kinds keep together, a backslash takes the next
+/// character as it is, `#` at the start of a word begins a comment.
 ///
 /// # Errors
 /// A quote is not closed, or the line ends with a backslash.

@@ -1,4 +1,5 @@
-//! Flags as Juju's commands read them: anywhere among the arguments, `--name value`, `--name=value`, `-n value`; `--` ends them.
+//! Flags as Juju's commands read them: anywhere among the arguments, `--name value`, `--name=value`, `-n
+//! value`; `--` ends them.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 //! Content of `--file`, read as Juju reads it: YAML by yaml.v2, a map of texts.
 //!
-//! yaml.v2 refuses things that JSON writers produce. A sandbox that accepted them would hide a bug, so the same are refused here:
-//! escaped surrogates, `\/`, raw control characters, keys of more than 1024 characters.
+//! yaml.v2 refuses things that JSON writers produce. A sandbox that accepted them would hide a bug, so the
+//! same are refused here: escaped surrogates, `\/`, raw control characters, keys of more than 1024
+//! characters.
 
 use std::collections::BTreeMap;
 use std::path::Path;

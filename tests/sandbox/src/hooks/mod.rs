@@ -1,8 +1,8 @@
 //! The hook commands, as Juju's agent runs them for one hook or action.
 //!
-//! A [`Context`] is given one command after another with the model, and answers what Juju would: output, exit code (1 = it ran
-//! and failed, 2 = bad arguments) and error text. What Juju buffers until the hook succeeds, the context keeps in
-//! [`Context::changes`]; what Juju does at once, it does to the model at once.
+//! A [`Context`] is given one command after another with the model, and answers what Juju would: output, exit
+//! code (1 = it ran and failed, 2 = bad arguments) and error text. What Juju buffers until the hook succeeds,
+//! the context keeps in [`Context::changes`]; what Juju does at once, it does to the model at once.
 
 mod action;
 mod context;

@@ -1,10 +1,12 @@
-//! Output formats of Juju's commands: smart, JSON as Go's encoding/json writes it, YAML as Go's yaml.v2 writes it.
+//! Output formats of Juju's commands: smart, JSON as Go's encoding/json writes it, YAML as Go's yaml.v2
+//! writes it.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// A value in a format (`smart`, `json`, `yaml`), with the newline that Juju's commands end with; smart null is nothing.
+/// A value in a format (`smart`, `json`, `yaml`), with the newline that Juju's commands end with; smart null
+/// is nothing.
 #[must_use]
 pub fn render(value: &Value, format: &str) -> String {
     let text = match format {
@@ -97,7 +99,8 @@ fn go_number(number: &serde_json::Number) -> String {
     }
 }
 
-/// YAML in yaml.v2's style: sorted keys, lists not indented, quotes only where a text would be read as something else.
+/// YAML in yaml.v2's style: sorted keys, lists not indented, quotes only where a text would be read as
+/// something else.
 #[must_use]
 pub fn yaml(value: &Value) -> String {
     let mut out = String::new();
@@ -252,4 +255,74 @@ pub fn date_and_clock(time: std::time::SystemTime) -> (String, String) {
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let clock = format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
     (format!("{year:04}-{month:02}-{day:02}"), clock)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn formats_are_gos() {
+        let value =
+            json!({"b": 1.0, "a": "<&>\u{2028}", "c": [1, {"d": "x", "e": [true, null]}], "f": {}, "g": []});
+        assert_eq!(
+            render(&value, "json"),
+            "{\"a\":\"\\u003c\\u0026\\u003e\\u2028\",\"b\":1,\"c\":[1,{\"d\":\"x\",\"e\":[true,null]}],\"f\":{},\"g\":[]}\n"
+        );
+        let value = json!({"c": [1, {"d": "x", "e": [true, null]}], "f": {}, "g": [], "t": "a\nb\n"});
+        assert_eq!(
+            render(&value, "yaml"),
+            "c:\n- 1\n- d: x\n  e:\n  - true\n  - null\nf: {}\ng: []\nt: |\n  a\n  b\n"
+        );
+        for (value, smart) in [
+            (json!(null), ""),
+            (json!(true), "True\n"),
+            (json!(["a", "b"]), "a\nb\n"),
+            (json!("a\n"), "a\n\n"),
+            (json!({"a": 1}), "a: 1\n"),
+            (json!([]), ""),
+        ] {
+            assert_eq!(render(&value, "smart"), smart, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_quoted_where_yaml_would_read_something_else() {
+        for (text, shown) in [
+            ("plain text", "plain text"),
+            ("5", "\"5\""),
+            ("1e3", "\"1e3\""),
+            ("yes", "\"yes\""),
+            ("", "\"\""),
+            ("2026-01-02", "\"2026-01-02\""),
+            ("a: b", "'a: b'"),
+            ("- a", "'- a'"),
+            ("-a", "-a"),
+            ("{x}", "'{x}'"),
+            ("it's", "it's"),
+            ("tail:", "'tail:'"),
+            ("inf", "inf"),
+            ("v1.2.3", "v1.2.3"),
+        ] {
+            assert_eq!(yaml_text(text, 0), shown, "{text}");
+            let back: serde_json::Value = serde_yaml::from_str(&yaml_text(text, 0)).unwrap();
+            assert_eq!(back, json!(text));
+        }
+    }
+
+    #[test]
+    fn moments_are_dates() {
+        for (seconds, shown) in [
+            (0, "1970-01-01 00:00:00Z"),
+            (951_782_399, "2000-02-28 23:59:59Z"),
+            (951_782_400, "2000-02-29 00:00:00Z"),
+            (1_798_761_599, "2026-12-31 23:59:59Z"),
+        ] {
+            assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(seconds)), shown);
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! One dispatch: starts the charm's program for one event, answers its hook commands, and settles what it wrote.
+//! One dispatch: starts the charm's program for one event, answers its hook commands, and settles what it
+//! wrote.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;

@@ -9,7 +9,8 @@ use crate::model::{Event, application_of};
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
-    /// All variables for one run of a unit's charm. `postgres` is the cluster's connection string, for its stand-in only.
+    /// All variables for one run of a unit's charm. `postgres` is the cluster's connection string, for its
+    /// stand-in only.
     pub(super) fn environment(
         &self,
         unit: &str,

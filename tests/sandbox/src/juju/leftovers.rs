@@ -10,7 +10,8 @@ use nix::unistd::Pid;
 const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Kills what runs with the agent's socket `socket` in its environment: nothing but a charm's process and its children has it.
+/// Kills what runs with the agent's socket `socket` in its environment: nothing but a charm's process and its
+/// children has it.
 pub(super) fn kill_of(socket: &Path) {
     let marker = format!("JUJU_AGENT_SOCKET_ADDRESS={}", socket.display());
     let deadline = Instant::now() + PATIENCE;

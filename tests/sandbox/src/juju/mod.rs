@@ -1,8 +1,8 @@
 //! The engine: a model, its units' directories, containers and processes, and the queue that runs events.
 //!
-//! It is given changes of the model and runs what follows from them until nothing is left: each event starts the unit's real
-//! charm program with Juju's environment and answers its hook commands. Events run one at a time, so that a run is the same each
-//! time; only an action leaves the other units free to go on.
+//! It is given changes of the model and runs what follows from them until nothing is left: each event starts
+//! the unit's real charm program with Juju's environment and answers its hook commands. Events run one at a
+//! time, so that a run is the same each time; only an action leaves the other units free to go on.
 
 mod address;
 mod dispatch;

@@ -106,7 +106,8 @@ impl Engine {
         self.store.image(value)
     }
 
-    /// Replaces a unit's pod by one with a new charm and image: stop, fresh files, then the new charm's first events.
+    /// Replaces a unit's pod by one with a new charm and image: stop, fresh files, then the new charm's first
+    /// events.
     ///
     /// # Errors
     /// As [`Engine::create_pod`].

@@ -17,6 +17,12 @@ const RETRIES: u32 = 5;
 impl Engine {
     /// Runs events until nothing is left, apart from units that are busy with an action or wait in error.
     pub async fn settle(self: &Arc<Self>) {
+        let engine = Arc::clone(self);
+        // A task of its own: whoever stops waiting (a timeout, Ctrl-C) does not tear a dispatch in two.
+        let _ = tokio::spawn(async move { engine.run_queue().await }).await;
+    }
+
+    async fn run_queue(self: &Arc<Self>) {
         let _turn = self.turn.lock().await;
         for _ in 0..EVENT_LIMIT {
             let Some((unit, event)) = self.next() else {
@@ -108,7 +114,8 @@ impl Engine {
         Ok(status)
     }
 
-    /// Waits until a unit runs nothing; after `patience` its process is killed, as a pod's at the end of its grace period.
+    /// Waits until a unit runs nothing; after `patience` its process is killed, as a pod's at the end of its
+    /// grace period.
     pub(super) async fn quiesce(&self, unit: &str, patience: Duration) {
         let mut changes = self.watch();
         let busy = |engine: &Self| engine.state().running.contains_key(unit);

@@ -1,4 +1,5 @@
-//! Charms that can be deployed: the working tree's charm at its channels, the PostgreSQL stand-in, and local charms.
+//! Charms that can be deployed: the working tree's charm at its channels, the PostgreSQL stand-in, and local
+//! charms.
 
 use std::fs;
 use std::io::{self, Read};
@@ -56,7 +57,8 @@ impl Store {
         self.programs.as_ref().map_err(|reason| Error::Programs(reason.clone()))
     }
 
-    /// The Kratos that an image reference such as `kratos:v25.4.0` or `ghcr.io/canonical/kratos:25.4.0` stands for.
+    /// The Kratos that an image reference such as `kratos:v25.4.0` or `ghcr.io/canonical/kratos:25.4.0`
+    /// stands for.
     ///
     /// # Errors
     /// There is none of that version.

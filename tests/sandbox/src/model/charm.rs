@@ -1,7 +1,7 @@
 //! What a charm declares: reads metadata.yaml, config.yaml and actions.yaml into types.
 //!
-//! It is given the three texts and checks them by Juju's rules (types, defaults, names, at least one way to read each), because
-//! a charm that Juju would refuse must not run here.
+//! It is given the three texts and checks them by Juju's rules (types, defaults, names, at least one way to
+//! read each), because a charm that Juju would refuse must not run here.
 
 use std::collections::BTreeMap;
 

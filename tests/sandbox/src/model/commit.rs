@@ -1,7 +1,8 @@
 //! Commit: the writes of a hook that succeeded, all at once.
 //!
-//! Commands that write are buffered while the charm runs. Juju sends them in one call when it exited with 0, checks leadership once
-//! more, does secrets first and the rest in one transaction; so a refused commit can leave changes of secrets behind.
+//! Commands that write are buffered while the charm runs. Juju sends them in one call when it exited with 0,
+//! checks leadership once more, does secrets first and the rest in one transaction; so a refused commit can
+//! leave changes of secrets behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;

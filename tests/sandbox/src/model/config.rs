@@ -1,7 +1,7 @@
 //! Configuration: checks values against the charm's options and fills in defaults.
 //!
-//! It is given texts (what an operator types) or typed values (what a file holds) and gives JSON values, because that is how
-//! Juju hands configuration to a charm: every number went through a 64-bit float.
+//! It is given texts (what an operator types) or typed values (what a file holds) and gives JSON values,
+//! because that is how Juju hands configuration to a charm: every number went through a 64-bit float.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! An event: one reason to run a charm, with its hook name and its part of the environment (reference: Juju's HookVars).
+//! An event: one reason to run a charm, with its hook name and its part of the environment (reference: Juju's
+//! HookVars).
 
 use super::{Model, ModelError, application_of};
 
@@ -29,7 +30,8 @@ impl RelationHook {
     }
 }
 
-/// One event of one unit. Versions say which state of the world it announces; what changes later makes a new event.
+/// One event of one unit. Versions say which state of the world it announces; what changes later makes a new
+/// event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are Juju's
 pub enum Event {
@@ -180,8 +182,9 @@ impl Event {
 
 impl Model {
     /// The event of that hook name for that unit, as a test asks for it: a life event, `NAME-pebble-ready`,
-    /// `NAME-pebble-check-failed:CHECK`, `NAME-pebble-check-recovered:CHECK`, or `ENDPOINT-relation-changed` of an endpoint with one
-    /// relation (told for its first remote unit, or its remote application if there is none).
+    /// `NAME-pebble-check-failed:CHECK`, `NAME-pebble-check-recovered:CHECK`, or `ENDPOINT-relation-changed`
+    /// of an endpoint with one relation (told for its first remote unit, or its remote application if there
+    /// is none).
     ///
     /// # Errors
     /// The unit is not there, or the name is no event that can be asked for.

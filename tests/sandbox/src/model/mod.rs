@@ -1,7 +1,8 @@
 //! The model: everything that a Juju controller would know, as plain data with Juju's rules.
 //!
-//! It is given changes (deploy, integrate, a finished hook's writes) and says which event each unit has to run next. It
-//! does no I/O and never looks at a clock; so each rule can be tested with a few lines and a run is the same every time.
+//! It is given changes (deploy, integrate, a finished hook's writes) and says which event each unit has to
+//! run next. It does no I/O and never looks at a clock; so each rule can be tested with a few lines and a run
+//! is the same every time.
 
 mod application;
 mod charm;
@@ -9,11 +10,15 @@ mod commit;
 mod config;
 mod error;
 mod event;
+mod refresh;
 mod relation;
+mod removal;
 mod resolve;
 mod schema;
 mod secret;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -27,7 +32,8 @@ pub use relation::{Bag, Relation, Side};
 pub use secret::{Access, Consumer, Content, Owner, Revision, Secret};
 pub use task::{Operation, Task, TaskStatus};
 
-/// One Juju model. Names of units are `app/N`, relation ids count from 0, operations and tasks share one counter from 1.
+/// One Juju model. Names of units are `app/N`, relation ids count from 0, operations and tasks share one
+/// counter from 1.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The model's name, e.g. `sandbox`.
@@ -128,7 +134,8 @@ impl Model {
             .ok_or_else(|| ModelError::not_found("unit", name))
     }
 
-    /// Names of all units with a charm (stand-in applications have none), applications by name and units by number.
+    /// Names of all units with a charm (stand-in applications have none), applications by name and units by
+    /// number.
     #[must_use]
     pub fn unit_names(&self) -> Vec<String> {
         self.applications
@@ -178,7 +185,8 @@ pub fn application_of(unit: &str) -> &str {
     unit.split_once('/').map_or(unit, |(app, _)| app)
 }
 
-/// Juju's rule: lower-case letters, digits and hyphens; starts with a letter; no part between hyphens is all digits.
+/// Juju's rule: lower-case letters, digits and hyphens; starts with a letter; no part between hyphens is all
+/// digits.
 #[must_use]
 pub fn is_application_name(name: &str) -> bool {
     let mut parts = name.split('-');
@@ -190,7 +198,8 @@ pub fn is_application_name(name: &str) -> bool {
         })
 }
 
-/// Juju's rule for an action's name and its parameters: lower case, digits and hyphens, alphanumeric at both ends.
+/// Juju's rule for an action's name and its parameters: lower case, digits and hyphens, alphanumeric at both
+/// ends.
 #[must_use]
 pub fn is_key_name(name: &str) -> bool {
     let bytes = name.as_bytes();

@@ -1,8 +1,9 @@
 //! What a unit has to run next: the difference between the world and what the unit was told.
 //!
-//! Juju's unit agent keeps no queue. It compares remote state with local state and takes the first difference in a fixed order:
-//! relation-created, leadership, containers, secrets, actions, upgrade, config-changed, start, relations, what was asked for.
-//! So do these rules, which gives Juju's order and Juju's merging of several changes into one event.
+//! Juju's unit agent keeps no queue. It compares remote state with local state and takes the first difference
+//! in a fixed order: relation-created, leadership, containers, secrets, actions, upgrade, config-changed,
+//! start, relations, what was asked for. So do these rules, which gives Juju's order and Juju's merging of
+//! several changes into one event.
 
 use std::time::SystemTime;
 
@@ -152,8 +153,8 @@ impl Model {
         Some((relation.remote(app)?.app.clone(), relation.side(app)?.endpoint.clone()))
     }
 
-    /// Prepares the model for an event that starts now. Before the first relation-created a unit enters the scope of every
-    /// relation that it is not in yet, as Juju's agent does.
+    /// Prepares the model for an event that starts now. Before the first relation-created a unit enters the
+    /// scope of every relation that it is not in yet, as Juju's agent does.
     pub fn begin(&mut self, name: &str, event: &Event) {
         if let Event::Relation { hook: RelationHook::Created, .. } = event {
             let app = application_of(name);
@@ -174,7 +175,8 @@ impl Model {
         }
     }
 
-    /// Notes that a unit was told an event: its hook succeeded, or the operator gave up on it (`resolve --no-retry`).
+    /// Notes that a unit was told an event: its hook succeeded, or the operator gave up on it (`resolve
+    /// --no-retry`).
     pub fn finish(&mut self, name: &str, event: &Event, now: SystemTime) {
         if let Event::SecretChanged { id, revision, .. } = event
             && let Some(consumer) = self.secrets.get_mut(id).and_then(|s| s.consumers.get_mut(name))

@@ -1,7 +1,8 @@
 //! Parameters of an action: fills in defaults and checks them against the charm's schema.
 //!
-//! It is given what the operator wrote and gives what the action will read, or the reason why Juju refuses to run it. The schema
-//! words are those that charms use: type, enum, minimum, maximum, minLength, maxLength, items, properties, required.
+//! It is given what the operator wrote and gives what the action will read, or the reason why Juju refuses to
+//! run it. The schema words are those that charms use: type, enum, minimum, maximum, minLength, maxLength,
+//! items, properties, required.
 
 use serde_json::{Map, Value};
 

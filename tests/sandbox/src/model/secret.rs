@@ -172,7 +172,8 @@ impl Model {
             })
     }
 
-    /// Reads a secret for a unit and gives the revision's content. The first read starts tracking the newest revision.
+    /// Reads a secret for a unit and gives the revision's content. The first read starts tracking the newest
+    /// revision.
     ///
     /// # Errors
     /// The secret is not there or may not be read; its tracked revision was removed.
@@ -206,8 +207,8 @@ impl Model {
             .ok_or_else(|| ModelError::not_found("secret revision", &format!("{id}/{wanted}")))
     }
 
-    /// The id of the secret that a unit means by a label: its own or its application's by the owner's label, or one that it
-    /// reads by its consumer label.
+    /// The id of the secret that a unit means by a label: its own or its application's by the owner's label,
+    /// or one that it reads by its consumer label.
     #[must_use]
     pub fn secret_labelled(&self, unit: &str, label: &str) -> Option<String> {
         let owned = self.owned_by_label(unit, label);

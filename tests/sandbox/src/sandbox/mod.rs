@@ -1,7 +1,8 @@
 //! A sandbox: one Juju model on this machine, to be used from a test or a prompt.
 //!
-//! It is given juju commands as text and answers as juju does, after everything that follows from them has run. Beside that it
-//! lets a test see (trace, log, model) and do (fire events, write data by hand, kill) what no operator can.
+//! It is given juju commands as text and answers as juju does, after everything that follows from them has
+//! run. Beside that it lets a test see (trace, log, model) and do (fire events, write data by hand, kill)
+//! what no operator can.
 
 mod observe;
 mod stand_in;
@@ -36,7 +37,8 @@ impl Default for Options {
     }
 }
 
-/// A running sandbox. Dropping it ends its processes and removes its directory; [`Sandbox::stop`] does so and waits.
+/// A running sandbox. Dropping it ends its processes and removes its directory; [`Sandbox::stop`] does so and
+/// waits.
 #[derive(Debug)]
 pub struct Sandbox {
     engine: Arc<Engine>,
@@ -64,8 +66,9 @@ impl Sandbox {
         Ok(Self { engine, dir: Some(dir) })
     }
 
-    /// Runs one juju command, with or without the leading word `juju`; quotes work as in a shell. Returns when nothing is left to
-    /// run, apart from actions that were started with `--background` or waited for too short a time.
+    /// Runs one juju command, with or without the leading word `juju`; quotes work as in a shell. Returns
+    /// when nothing is left to run, apart from actions that were started with `--background` or waited for
+    /// too short a time.
     pub async fn juju(&self, line: &str) -> Output {
         match commands::words(line) {
             Ok(words) => commands::run(&self.engine, &words, false).await,

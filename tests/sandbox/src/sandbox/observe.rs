@@ -114,7 +114,8 @@ impl Sandbox {
         Ok(self.engine.state().model.unit(unit)?.address.clone())
     }
 
-    /// Does something to the sandbox's PostgreSQL on a thread that may block; none before the first deploy of postgresql-k8s.
+    /// Does something to the sandbox's PostgreSQL on a thread that may block; none before the first deploy of
+    /// postgresql-k8s.
     pub async fn postgres<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Cluster) -> T + Send + 'static,

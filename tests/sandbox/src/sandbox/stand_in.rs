@@ -10,8 +10,8 @@ use crate::juju::Error;
 use crate::model::{Content, ModelError, Owner, Secret};
 
 impl Sandbox {
-    /// Adds a stand-in application with one endpoint and the unit `NAME/0`. `juju integrate` relates it like any other; it takes the
-    /// side that the other endpoint leaves.
+    /// Adds a stand-in application with one endpoint and the unit `NAME/0`. `juju integrate` relates it like
+    /// any other; it takes the side that the other endpoint leaves.
     ///
     /// # Errors
     /// The name is taken.

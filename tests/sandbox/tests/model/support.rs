@@ -13,8 +13,8 @@ pub struct Charm {
 }
 
 impl Charm {
-    /// A charm of that name; `metadata` is added to its metadata.yaml, `script` is the body of `dispatch` and sees the hook's
-    /// name in `$hook` (of an action: `action NAME`).
+    /// A charm of that name; `metadata` is added to its metadata.yaml, `script` is the body of `dispatch` and
+    /// sees the hook's name in `$hook` (of an action: `action NAME`).
     pub fn new(name: &str, metadata: &str, script: &str) -> Self {
         let charm = Self { dir: tempfile::tempdir().unwrap() };
         charm.file("metadata.yaml", &format!("name: {name}\nsummary: s\ndescription: d\n{metadata}"));
@@ -50,7 +50,8 @@ pub async fn ok(sandbox: &Sandbox, line: &str) -> String {
     out.stdout
 }
 
-/// Fires update-status on a unit of a charm from [`Charm::probe`] and gives what the script wrote to the file `out`.
+/// Fires update-status on a unit of a charm from [`Charm::probe`] and gives what the script wrote to the file
+/// `out`.
 pub async fn probe(sandbox: &Sandbox, unit: &str, script: &str) -> String {
     let dir = sandbox.charm_dir(unit).unwrap();
     fs::write(dir.join("probe"), script).unwrap();
@@ -59,6 +60,6 @@ pub async fn probe(sandbox: &Sandbox, unit: &str, script: &str) -> String {
     fs::read_to_string(dir.join("out")).unwrap()
 }
 
-/// The body of a dispatch that does, at update-status, what the file `probe` says; its output and a line `=CODE` for each failed
-/// command go to the file `out`.
+/// The body of a dispatch that does, at update-status, what the file `probe` says; its output and a line
+/// `=CODE` for each failed command go to the file `out`.
 pub const PROBE: &str = "[ $hook != update-status ] || sh ./probe > out 2>&1 || echo \"=$?\" >> out";
