@@ -7,6 +7,7 @@
 
 mod outcome;
 mod output;
+pub mod plan;
 mod run;
 mod schema;
 mod stop;
