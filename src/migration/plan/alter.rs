@@ -151,9 +151,12 @@ mod tests {
     use crate::postgres::tables::Table;
     use LockMode::{AccessExclusive, ShareRowExclusive, ShareUpdateExclusive};
 
+    /// The actions, the locks on the table referred to and on the table itself, and the work.
+    type Case = (&'static str, Option<LockMode>, LockMode, &'static [Work]);
+
     #[test]
     fn each_form_of_alter_table_is_known() {
-        let cases: &[(&str, Option<LockMode>, LockMode, &[Work])] = &[
+        let cases: &[Case] = &[
             ("ADD COLUMN a INT", None, AccessExclusive, &[]),
             ("ADD a UUID NOT NULL DEFAULT gen_random_uuid()", None, AccessExclusive, &[Work::Rewrite]),
             (

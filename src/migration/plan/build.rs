@@ -34,8 +34,8 @@ const ROOM: f64 = 1.5;
 /// A timeout is at most a week.
 const LONGEST: f64 = 604_800.0;
 
-/// A pending migration with its SQL, if the program tells; empty if it is written in Go.
-pub struct Pending {
+/// A migration with its SQL, if the program tells; empty if it is written in Go.
+pub struct Listed {
     pub migration: Migration,
     pub content: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Pace {
 pub fn plan(
     version: &WorkloadVersion,
     method: Method,
-    pending: &[Pending],
+    pending: &[Listed],
     replay: Option<&Replay>,
     tables: &BTreeMap<String, Table>,
     keys: &[ForeignKey],
@@ -83,6 +83,8 @@ pub fn plan(
         version: version.to_string(),
         method,
         digest: digest(&steps),
+        blocks_reads: blocked(&steps, LockMode::blocks_reads),
+        blocks_writes: blocked(&steps, LockMode::blocks_writes),
         estimate_seconds: rounded(estimate),
         suggested_timeout: whole_seconds(ROOM * estimate),
         migrations: steps,
@@ -90,7 +92,7 @@ pub fn plan(
 }
 
 fn step(
-    pending: &Pending,
+    pending: &Listed,
     replay: Option<&Replay>,
     shadow: &mut Shadow,
     tables: &BTreeMap<String, Table>,
@@ -105,8 +107,9 @@ fn step(
     if mode == Mode::Code {
         let lock = LockMode::RowExclusive;
         let backfill = |table| Effect { table, lock, work: Some(Work::Backfill) };
-        told.effects = shadow.named_in(name).into_iter().map(backfill).collect();
-        told.is_unclear = told.effects.is_empty();
+        let named = shadow.named_in(name);
+        told.is_unclear = named.is_empty();
+        told.effects = named.into_iter().flatten().map(backfill).collect();
     }
     let mut touched: BTreeMap<String, (LockMode, Vec<Work>)> = BTreeMap::new();
     let mut touch = |table: &str, lock: LockMode, work: Option<Work>| {
@@ -184,6 +187,17 @@ fn mode(
     }
 }
 
+/// A lock is held until its migration ends.
+fn blocked(steps: &[Step], blocks: fn(LockMode) -> bool) -> BTreeMap<String, f64> {
+    let mut blocked: BTreeMap<String, f64> = BTreeMap::new();
+    for step in steps {
+        for touched in step.tables.iter().filter(|touched| blocks(touched.lock)) {
+            *blocked.entry(touched.table.clone()).or_default() += step.seconds;
+        }
+    }
+    blocked.into_iter().map(|(table, seconds)| (table, rounded(seconds))).collect()
+}
+
 fn digest(steps: &[Step]) -> String {
     let mut digest = Sha256::new();
     for step in steps {
@@ -208,4 +222,87 @@ fn whole_seconds(seconds: f64) -> u64 {
 #[allow(clippy::cast_precision_loss)]
 fn count(number: usize) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn listed(version: &str, name: &str, content: Option<&str>) -> Listed {
+        let version = MigrationVersion::parse(version).unwrap();
+        Listed {
+            migration: Migration { version, name: name.to_owned() },
+            content: content.map(str::to_owned),
+        }
+    }
+
+    fn planned(pending: &[Listed], replay: Option<&Replay>) -> Plan {
+        let table = Table {
+            rows: Some(1_000_000),
+            heap_bytes: 200 << 20,
+            total_bytes: 300 << 20,
+            indexes: vec!["sessions_idx".to_owned()],
+        };
+        let tables = BTreeMap::from([("sessions".to_owned(), table)]);
+        let version = WorkloadVersion::parse("v27.1.0").unwrap();
+        let pace = Pace { start: 1.0, each: 0.5 };
+        plan(&version, Method::Measured, pending, replay, &tables, &[], pace)
+    }
+
+    #[test]
+    fn a_program_that_names_no_table_may_write_them_all() {
+        let backfill = planned(&[listed("20270101000000000000", "Backfill of sessions", Some(" \n"))], None);
+        let step = &backfill.migrations[0];
+        assert_eq!(
+            (step.mode, step.is_unclear, step.tables[0].lock),
+            (Mode::Code, false, LockMode::RowExclusive)
+        );
+        assert_eq!(step.tables[0].work, [Work::Backfill]);
+
+        for content in [Some(""), None] {
+            let unnamed = planned(&[listed("20270101000000000000", "something", content)], None);
+            let step = &unnamed.migrations[0];
+            assert!(step.is_unclear && step.tables.is_empty(), "{step:?}");
+            assert!(unnamed.estimate_seconds > 5.0, "{}", unnamed.estimate_seconds);
+        }
+        let old = planned(&[listed("20230101000000000000", "for another database", Some(""))], None);
+        assert!(!old.migrations[0].is_unclear && old.migrations[0].mode == Mode::Transaction);
+        assert!((old.estimate_seconds - 1.5).abs() < 1e-9 && old.suggested_timeout == 3);
+    }
+
+    #[test]
+    fn what_runs_outside_of_a_transaction_is_known() {
+        let autocommit = |version, content, replay: Option<&Replay>| {
+            planned(&[listed(version, "step", Some(content))], replay).migrations[0].mode == Mode::Autocommit
+        };
+        let index = "CREATE INDEX i ON sessions (a)";
+        assert!(!autocommit("20270101000000000000", index, None));
+        assert!(autocommit("20241106142200000001", index, None));
+        assert!(autocommit("20270101000000000000", "CREATE INDEX Concurrently i ON sessions (a)", None));
+        let version = MigrationVersion::parse("20270101000000000000").unwrap();
+        let told = Replay { autocommit: BTreeSet::from([version]), ..Replay::default() };
+        assert!(autocommit("20270101000000000000", index, Some(&told)));
+    }
+
+    #[test]
+    fn what_was_measured_beats_the_sql() {
+        let sql = "ALTER TABLE sessions ALTER COLUMN a TYPE TEXT, ALTER COLUMN a SET NOT NULL";
+        let pending = [listed("20270101000000000000", "step", Some(sql))];
+        let read = planned(&pending, None);
+        assert_eq!(read.migrations[0].tables[0].work, [Work::Scan, Work::Rewrite]);
+        assert_eq!(read.blocks_reads["sessions"], read.migrations[0].seconds);
+
+        // The change of the type was harmless here.
+        let lock = ("sessions".to_owned(), LockMode::AccessExclusive);
+        let trace = Trace { locks: BTreeMap::from([lock]), ..Trace::default() };
+        let version = pending[0].migration.version.clone();
+        let replay = Replay { traces: BTreeMap::from([(version, trace)]), ..Replay::default() };
+        let measured = planned(&pending, Some(&replay));
+        assert_eq!(measured.migrations[0].tables[0].work, [Work::Scan]);
+        assert_eq!(measured.migrations[0].tables[0].lock, LockMode::AccessExclusive);
+        assert!(measured.estimate_seconds < read.estimate_seconds);
+        assert_eq!(measured.digest, read.digest, "the locks are the same");
+    }
 }

@@ -62,12 +62,13 @@ impl Shadow {
         std::mem::take(&mut self.seen)
     }
 
-    /// The tables of production whose present name stands in a text as a word of its own.
-    pub fn named_in(&self, text: &str) -> Vec<String> {
+    /// The tables whose present name stands in a text as a word of its own, by the name in production; `None` for a
+    /// new one.
+    pub fn named_in(&self, text: &str) -> Vec<Option<String>> {
         let is_part = |character: char| character.is_alphanumeric() || character == '_';
         let words: Vec<_> = text.split(|character| !is_part(character)).collect();
         let is_named = |name: &str| words.contains(&name);
-        self.tables.iter().filter(|(name, _)| is_named(name)).filter_map(|(_, old)| old.clone()).collect()
+        self.tables.iter().filter(|(name, _)| is_named(name)).map(|(_, old)| old.clone()).collect()
     }
 
     /// Notes a lock on a table, by its present name; new tables and unknown names concern nobody.
@@ -311,9 +312,12 @@ mod tests {
         told.into_iter().map(|(table, (lock, work))| (table, lock, work)).collect()
     }
 
+    /// The SQL, and for each table the lock and the work.
+    type Case = (&'static str, &'static [(&'static str, LockMode, &'static [Work])]);
+
     #[test]
     fn each_kind_of_statement_is_known() {
-        let cases: &[(&str, &[(&str, LockMode, &[Work])])] = &[
+        let cases: &[Case] = &[
             ("CREATE UNIQUE INDEX a ON sessions (x)", &[("sessions", Share, &[Work::Index])]),
             (
                 "CREATE INDEX IF NOT EXISTS identities_nid_idx ON public.identities (x)",
@@ -377,7 +381,7 @@ mod tests {
     fn a_table_is_known_by_its_name_in_production() {
         let mut shadow = shadow();
         shadow.apply("ALTER TABLE sessions RENAME TO visits");
-        assert_eq!(shadow.named_in("Backfill column a in visits"), ["sessions"]);
+        assert_eq!(shadow.named_in("Backfill column a in visits"), [Some("sessions".to_owned())]);
         assert!(shadow.named_in("sessions_by_identity").is_empty());
         assert_eq!(shadow.apply("ALTER TABLE visits ADD COLUMN b INT").effects[0].table, "sessions");
     }

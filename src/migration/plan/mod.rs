@@ -3,7 +3,8 @@
 //!
 //! Given a Kratos program and its database, [`plan`] lists the pending migrations with the tables they touch. The lock
 //! modes are measured on a scratch database of the same server (see `replay`); where that is not possible they are told
-//! from the SQL (see `classify`), and the plan says so. Production is only read, and only its catalog.
+//! from the SQL (see `classify`), and the plan says so. Production is only read: its catalog, and some pages of tables
+//! that nobody has counted.
 
 mod alter;
 mod build;
@@ -14,7 +15,7 @@ mod replay;
 mod sql;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -25,15 +26,16 @@ pub use work::Work;
 use super::outcome::Failure;
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
-use crate::kratos::command::Kratos;
+use crate::kratos::command::{Kratos, ListedMigration};
 use crate::postgres::{Connection, Dsn, catalog, tables};
-use build::{Pace, Pending};
+use build::{Listed, Pace};
 use replay::{Subject, replay};
 
 /// Kratos itself would try an unreachable database or a wrong password for 5 minutes.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Sizes are asked under a weak lock; a migration that runs just now could hold us up.
-const LOCK_TIMEOUT_MS: &str = "3000";
+/// Sizes are asked under a weak lock, and a migration that runs just now could hold us up. A fence makes the role
+/// read-only in its database; a scratch database is no write to that.
+const SETTINGS: &str = "SET lock_timeout = '3s'; SET default_transaction_read_only = off";
 
 /// The plan of a migration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,6 +46,10 @@ pub struct Plan {
     pub method: Method,
     /// What is pending, in the order in which it is applied.
     pub migrations: Vec<Step>,
+    /// The tables that nobody can read during some migration, with the seconds for which at most, in all.
+    pub blocks_reads: BTreeMap<String, f64>,
+    /// The same for those that nobody can write to.
+    pub blocks_writes: BTreeMap<String, f64>,
     /// How long the run takes at most, in seconds, as far as the sizes tell.
     pub estimate_seconds: f64,
     /// For `run-migration timeout=…`, in seconds.
@@ -109,70 +115,56 @@ pub struct Touched {
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
 /// by a newer Kratos; and with a program so old that what is pending cannot be told (before v25, but for v1.3.1).
 pub async fn plan(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Plan, Failure> {
-    let own = dsn
-        .clone()
-        .with_param("lock_timeout", LOCK_TIMEOUT_MS)
-        // A fence makes the role read-only in its database; the scratch database is no write to it.
-        .with_param("default_transaction_read_only", "off");
-    let connection = Connection::open(&own, "kratos-operator plan", CONNECT).await?;
+    let connection = Connection::open(dsn, "kratos-operator plan", CONNECT).await?;
+    let set = connection.client().batch_execute(SETTINGS).await;
+    set.map_err(|error| connection.explain(&error))?;
     let begun = Instant::now();
     let listed = listed(kratos, version, dsn).await?;
     let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
     let rows = catalog::applied_versions(&connection).await?.unwrap_or_default();
-    let known = Known::Listed(listed.iter().map(|(migration, _)| migration.clone()).collect());
+    let known = Known::Listed(listed.iter().map(|listed| listed.migration.clone()).collect());
     let schema = Schema::compare(&rows, &known, false);
     if schema.is_newer() {
         return Err(Failure::Newer { unknown: schema.unknown.len(), version: version.to_string() });
     }
-    let pending: BTreeMap<MigrationVersion, Migration> = schema
-        .pending
-        .into_iter()
-        .flatten()
-        .map(|migration| (migration.version.clone(), migration))
-        .collect();
+    let pending: BTreeSet<MigrationVersion> =
+        schema.pending.into_iter().flatten().map(|migration| migration.version).collect();
+    let tables = tables::tables(&connection).await?;
+    let keys = tables::foreign_keys(&connection).await?;
     let (replayed, method) = if !version.has_migration_status() {
         (None, Method::Classified { why: format!("Kratos {version} does not show its migrations") })
     } else if pending.is_empty() {
         (None, Method::Measured)
     } else {
-        let known: Vec<_> = listed.iter().map(|(migration, _)| migration.version.clone()).collect();
-        let pending = pending.keys().cloned().collect();
+        let known: Vec<_> = listed.iter().map(|listed| listed.migration.version.clone()).collect();
         let subject = Subject { kratos, version, dsn, known: &known, pending: &pending };
         match replay(&subject, &connection).await {
             Ok(replay) => (Some(replay), Method::Measured),
             Err(why) => (None, Method::Classified { why }),
         }
     };
-    let tables = tables::tables(&connection).await?;
-    let keys = tables::foreign_keys(&connection).await?;
     connection.close().await;
     let pace = Pace::new(replayed.as_ref(), asking, pending.len());
-    let pending: Vec<_> = listed
-        .into_iter()
-        .filter(|(migration, _)| pending.contains_key(&migration.version))
-        .map(|(migration, content)| Pending { migration, content })
-        .collect();
+    let pending: Vec<_> =
+        listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();
     Ok(build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace))
 }
 
 /// The migrations that the program knows, with their SQL if it tells.
-async fn listed(
-    kratos: &Kratos,
-    version: &WorkloadVersion,
-    dsn: &Dsn,
-) -> Result<Vec<(Migration, Option<String>)>, Failure> {
+async fn listed(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Vec<Listed>, Failure> {
     if version.has_migration_status() {
-        let read = |listed: crate::kratos::command::ListedMigration| {
-            let text = listed.version;
-            let version = MigrationVersion::parse(&text).ok_or_else(|| {
-                Failure::Program(format!("Kratos lists a migration {text:?}, which is no number"))
-            })?;
-            Ok((Migration { version, name: listed.name }, Some(listed.content)))
+        let read = |ListedMigration { version, name, content }| {
+            let no_number =
+                || Failure::Program(format!("Kratos lists a migration {version:?}, which is no number"));
+            let version = MigrationVersion::parse(&version).ok_or_else(no_number)?;
+            Ok(Listed { migration: Migration { version, name }, content: Some(content) })
         };
         return kratos.migrations(dsn).await?.into_iter().map(read).collect();
     }
     match Known::of_program_without_status(version) {
-        Known::Listed(migrations) => Ok(migrations.into_iter().map(|migration| (migration, None)).collect()),
+        Known::Listed(migrations) => {
+            Ok(migrations.into_iter().map(|migration| Listed { migration, content: None }).collect())
+        }
         Known::UpTo(_) => Err(Failure::Program(format!(
             "Kratos {version} cannot tell which of its migrations are pending, so there is no plan"
         ))),
@@ -180,8 +172,8 @@ async fn listed(
 }
 
 impl Plan {
-    /// The plan for people: a table, the totals and the command to run next for `application`; no line is longer than
-    /// 100 characters but for that of names and commands.
+    /// The plan for people: a table, the totals and the command to run next for `application`. Its lines have at
+    /// most 100 characters, but for names and reasons that are longer themselves.
     pub fn render(&self, application: &str) -> String {
         render::render(self, application)
     }
@@ -189,16 +181,5 @@ impl Plan {
     /// The plan in a few small values, for the results of an action.
     pub fn results(&self) -> BTreeMap<String, String> {
         render::results(self)
-    }
-
-    /// The tables that nobody can read, or write, during some migration, with the seconds for which at most.
-    fn blocked(&self, blocks: fn(LockMode) -> bool) -> BTreeMap<&str, f64> {
-        let mut blocked = BTreeMap::new();
-        for step in &self.migrations {
-            for touched in step.tables.iter().filter(|touched| blocks(touched.lock)) {
-                *blocked.entry(touched.table.as_str()).or_default() += step.seconds;
-            }
-        }
-        blocked
     }
 }

@@ -31,14 +31,14 @@ const MEMORY: f64 = 400e6;
 const DISK: f64 = 100e6;
 const CACHED: f64 = 1e9;
 /// Seconds per row.
-const CHECK: f64 = 1.5e-6;
-const SORT: f64 = 1.5e-6;
+const CHECK: f64 = 1.2e-6;
+const SORT: f64 = 1.2e-6;
 const COPY: f64 = 5e-6;
 const WRITE: f64 = 25e-6;
 const BACKFILL: f64 = 60e-6;
 /// The rows of one batch of a Kratos backfill.
 const BATCH: f64 = 10_000.0;
-/// The bytes of a row, where nobody has counted rows yet. The rows of Kratos' big tables take more.
+/// The bytes of a row where the number of rows is not known. The rows of Kratos' big tables take more.
 const SMALL_ROW: f64 = 120.0;
 
 impl Work {
