@@ -95,30 +95,28 @@ async fn on_scratch(
     if let Some(schema) = schema {
         execute(&connection, &format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
     }
-    let is_fresh = steps == known.len();
-    if !is_fresh {
-        kratos.up(version, dsn, LIMIT).await.map_err(text)?;
-        kratos.down(dsn, steps, LIMIT).await.map_err(text)?;
-        execute(&connection, TRACER).await?;
-    }
-    let before = relations(
-        &connection,
-        "SELECT '', relation, name, on_table, file FROM kratos_plan.relations",
-        is_fresh,
-    );
-    let before = before.await?;
-    let begun = Instant::now();
-    let log = kratos.up(version, dsn, LIMIT).await.map_err(text)?;
-    let seconds = begun.elapsed().as_secs_f64();
     let replayed = &known[known.len() - steps..];
-    let traces = if is_fresh {
+    if steps == known.len() {
         // Every table is made by the migrations themselves.
-        replayed.iter().map(|version| (version.clone(), Trace::default())).collect()
-    } else {
-        traces(&connection, &before, replayed).await?
-    };
+        let (seconds, log) = timed_up(subject, dsn).await?;
+        let traces = replayed.iter().map(|version| (version.clone(), Trace::default())).collect();
+        return Ok(Replay { seconds, traces, autocommit: outside_of_transactions(&log) });
+    }
+    kratos.up(version, dsn, LIMIT).await.map_err(text)?;
+    kratos.down(dsn, steps, LIMIT).await.map_err(text)?;
+    execute(&connection, TRACER).await?;
+    let before = relations(&connection, "SELECT '', * FROM kratos_plan.relations").await?;
+    let (seconds, log) = timed_up(subject, dsn).await?;
+    let traces = traces(&connection, &before, replayed).await?;
     connection.close().await;
     Ok(Replay { seconds, traces, autocommit: outside_of_transactions(&log) })
+}
+
+/// Migrates; returns the seconds that it took, and the log.
+async fn timed_up(subject: &Subject<'_>, dsn: &Dsn) -> Result<(f64, String), String> {
+    let begun = Instant::now();
+    let log = subject.kratos.up(subject.version, dsn, LIMIT).await.map_err(text)?;
+    Ok((begun.elapsed().as_secs_f64(), log))
 }
 
 /// Kept in a schema of its own, which is left out of what it looks at.
@@ -155,24 +153,13 @@ struct Relation {
     file: u32,
 }
 
-/// Reads relations by migration.
-async fn relations(
-    connection: &Connection,
-    sql: &str,
-    is_fresh: bool,
-) -> Result<HashMap<String, Vec<Relation>>, String> {
-    let mut relations: HashMap<String, Vec<Relation>> = HashMap::new();
-    if is_fresh {
-        return Ok(relations);
-    }
+/// Reads relations by migration: its version, then what the view has.
+async fn relations(connection: &Connection, sql: &str) -> Result<HashMap<String, Vec<Relation>>, String> {
     let ask = async {
+        let mut relations: HashMap<String, Vec<Relation>> = HashMap::new();
         for row in connection.client().query(sql, &[]).await? {
-            let relation = Relation {
-                oid: row.try_get(1)?,
-                name: row.try_get(2)?,
-                on_table: row.try_get(3)?,
-                file: row.try_get(4)?,
-            };
+            let (oid, name) = (row.try_get(1)?, row.try_get(2)?);
+            let relation = Relation { oid, name, on_table: row.try_get(3)?, file: row.try_get(4)? };
             relations.entry(row.try_get(0)?).or_default().push(relation);
         }
         Ok(relations)
@@ -189,9 +176,7 @@ async fn traces(
     let names: HashMap<u32, &str> =
         before.iter().filter_map(|relation| Some((relation.oid, relation.name.as_deref()?))).collect();
     let mut files: HashMap<u32, u32> = before.iter().map(|relation| (relation.oid, relation.file)).collect();
-    let mut seen =
-        relations(connection, "SELECT version, relation, name, on_table, file FROM kratos_plan.files", false)
-            .await?;
+    let mut seen = relations(connection, "SELECT * FROM kratos_plan.files").await?;
     let mut locks = locks(connection).await?;
     let mut traces = BTreeMap::new();
     for version in replayed {
@@ -205,17 +190,15 @@ async fn traces(
             let lock = trace.locks.entry((*name).to_owned()).or_insert(mode);
             *lock = mode.max(*lock);
         }
-        let changed = |relation: &&Relation| files.get(&relation.oid) != Some(&relation.file);
-        let changed: Vec<_> = relations.iter().filter(changed).collect();
+        let is_changed = |relation: &&Relation| files.get(&relation.oid) != Some(&relation.file);
+        let changed: Vec<_> = relations.iter().filter(is_changed).collect();
         for relation in &changed {
             let Some(table) = names.get(&relation.on_table) else { continue };
+            // The old indexes of a rewritten table belong to the rewrite.
+            let is_old = files.contains_key(&relation.oid);
             if relation.name.is_some() {
                 trace.rewritten.insert((*table).to_owned());
-            } else if !changed
-                .iter()
-                .any(|other| other.oid == relation.on_table && files.contains_key(&relation.oid))
-            {
-                // The old indexes of a rewritten table belong to the rewrite.
+            } else if !is_old || !changed.iter().any(|other| other.oid == relation.on_table) {
                 *trace.built.entry((*table).to_owned()).or_default() += 1;
             }
         }
