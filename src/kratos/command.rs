@@ -92,10 +92,30 @@ impl Kratos {
         self.start(migrate_arguments(version), Some(dsn), limit + BACKSTOP).await
     }
 
+    /// Migrates, waits for the end, and returns what it logged. For a database that nobody uses: whoever is late is
+    /// killed, which leaves a statement running.
+    pub async fn up(&self, version: &WorkloadVersion, dsn: &Dsn, limit: Duration) -> Result<String, Error> {
+        let answer = self.finish(migrate_arguments(version), Some(dsn), limit).await?;
+        Ok(String::from_utf8_lossy(&answer.stderr).into_owned())
+    }
+
+    /// Reverts the newest `steps` of the applied migrations that it knows, and waits for the end; see [`Self::up`].
+    /// Only for a program that has `migrate sql down`.
+    pub async fn down(&self, dsn: &Dsn, steps: usize, limit: Duration) -> Result<(), Error> {
+        let steps = steps.to_string();
+        let arguments = ["migrate", "sql", "down", "-e", "--yes", "--steps", &steps];
+        self.finish(&arguments, Some(dsn), limit).await.map(drop)
+    }
+
     async fn ask(&self, arguments: &[&str], dsn: Option<&Dsn>) -> Result<Vec<u8>, Error> {
+        self.finish(arguments, dsn, ANSWER_LIMIT).await.map(|answer| answer.stdout)
+    }
+
+    /// Runs it to its end; an exit code other than 0 is an error.
+    async fn finish(&self, arguments: &[&str], dsn: Option<&Dsn>, limit: Duration) -> Result<Answer, Error> {
         let command = || named(arguments);
         let run = async {
-            let mut process = self.start(arguments, dsn, ANSWER_LIMIT).await?;
+            let mut process = self.start(arguments, dsn, limit).await?;
             let mut answer = Answer { stdout: Vec::new(), stderr: Vec::new(), code: -1 };
             while let Some(piece) = process.next_output().await {
                 match piece {
@@ -103,16 +123,14 @@ impl Kratos {
                     Output::Stderr(bytes) => answer.stderr.extend_from_slice(&bytes),
                 }
             }
-            answer.code = process
-                .wait(ANSWER_LIMIT)
-                .await
-                .map_err(|source| Error::Run { command: command(), source })?;
+            answer.code =
+                process.wait(limit).await.map_err(|source| Error::Run { command: command(), source })?;
             Ok(answer)
         };
-        let late = || Error::Run { command: command(), source: ProcessError::Late(ANSWER_LIMIT) };
-        let answer = timeout(ANSWER_LIMIT, run).await.unwrap_or_else(|_| Err(late()))?;
+        let late = || Error::Run { command: command(), source: ProcessError::Late(limit) };
+        let answer = timeout(limit, run).await.unwrap_or_else(|_| Err(late()))?;
         if answer.code == 0 {
-            return Ok(answer.stdout);
+            return Ok(answer);
         }
         let text = String::from_utf8_lossy(&answer.stderr);
         let text = reason(&dsn.map_or(text.clone(), |dsn| dsn.redact(&text).into_owned().into()));

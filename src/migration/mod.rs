@@ -8,6 +8,7 @@
 mod leftovers;
 mod outcome;
 mod output;
+pub mod plan;
 mod run;
 mod schema;
 mod stop;

@@ -13,6 +13,8 @@ mod endpoint;
 mod error;
 mod lock;
 mod redact;
+pub mod scratch;
+pub mod tables;
 mod tls;
 mod url;
 

@@ -1,0 +1,185 @@
+//! What a migration will do, known before it begins: which tables it locks, for how long at most, and with which timeout
+//! to start it.
+//!
+//! Given a Kratos program and its database, [`plan`] lists the pending migrations with the tables they touch. The lock
+//! modes are measured on a scratch database of the same server (see `replay`); where that is not possible they are told
+//! from the SQL (see `classify`), and the plan says so. Production is only read: its catalog, and some pages of tables
+//! that nobody has counted.
+
+mod alter;
+mod build;
+mod classify;
+mod lock;
+mod render;
+mod replay;
+mod sql;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+pub use lock::LockMode;
+pub use work::Work;
+
+use super::outcome::Failure;
+use super::schema::{Known, Migration, MigrationVersion, Schema};
+use crate::kratos::WorkloadVersion;
+use crate::kratos::command::{Kratos, ListedMigration};
+use crate::postgres::{Connection, Dsn, catalog, tables};
+use build::{Listed, Pace};
+use replay::{Subject, replay};
+
+/// Kratos itself would try an unreachable database or a wrong password for 5 minutes.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Sizes are asked under a weak lock, and a migration that runs just now could hold us up. A fence makes the role
+/// read-only in its database; a scratch database is no write to that.
+const SETTINGS: &str = "SET lock_timeout = '3s'; SET default_transaction_read_only = off";
+
+/// The plan of a migration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// The Kratos that would migrate, e.g. `v26.2.0`.
+    pub version: String,
+    pub method: Method,
+    /// What is pending, in the order in which it is applied.
+    pub migrations: Vec<Step>,
+    /// The tables that nobody can read during some migration, with the seconds for which at most, in all.
+    pub blocks_reads: BTreeMap<String, f64>,
+    /// The same for those that nobody can write to.
+    pub blocks_writes: BTreeMap<String, f64>,
+    /// How long the run takes at most, in seconds, as far as the sizes tell.
+    pub estimate_seconds: f64,
+    /// For `run-migration timeout=…`, in seconds.
+    pub suggested_timeout: u64,
+    /// SHA-256 in hexadecimal of the pending versions and their locks, in order; sizes do not enter.
+    pub digest: String,
+}
+
+/// How the locks were found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "by")]
+pub enum Method {
+    /// On a scratch database of the same server; those of autocommit migrations from their SQL.
+    Measured,
+    /// From the SQL that the program carries, or from nothing where it carries none.
+    Classified { why: String },
+}
+
+/// One pending migration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Step {
+    pub version: String,
+    pub name: String,
+    pub mode: Mode,
+    /// The tables that are in production now, by name.
+    pub tables: Vec<Touched>,
+    /// More may be touched than `tables` says.
+    pub is_unclear: bool,
+    /// How long it takes at most; its locks are held at most as long.
+    pub seconds: f64,
+}
+
+/// How a migration runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// In one transaction with its bookkeeping: all of it or nothing.
+    Transaction,
+    /// Statement by statement, the bookkeeping last: ended in between it is half done.
+    Autocommit,
+    /// A program in Kratos, in batches, each a statement of its own.
+    Code,
+}
+
+/// A table that a migration touches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Touched {
+    pub table: String,
+    /// An estimate; `None` if nobody has counted.
+    pub rows: Option<u64>,
+    /// With indexes and TOAST.
+    pub bytes: u64,
+    /// The strongest that is taken.
+    pub lock: LockMode,
+    /// What grows with the size; empty if it is done at once.
+    pub work: Vec<Work>,
+}
+
+/// Makes the plan. Nothing is changed but for a scratch database, which is gone again when this returns.
+///
+/// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
+/// by a newer Kratos; and with a program so old that what is pending cannot be told (before v25, but for v1.3.1).
+pub async fn plan(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Plan, Failure> {
+    let connection = Connection::open(dsn, "kratos-operator plan", CONNECT).await?;
+    let set = connection.client().batch_execute(SETTINGS).await;
+    set.map_err(|error| connection.explain(&error))?;
+    let begun = Instant::now();
+    let listed = listed(kratos, version, dsn).await?;
+    let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
+    let rows = catalog::applied_versions(&connection).await?.unwrap_or_default();
+    let known = Known::Listed(listed.iter().map(|listed| listed.migration.clone()).collect());
+    let schema = Schema::compare(&rows, &known, false);
+    if schema.is_newer() {
+        return Err(Failure::Newer { unknown: schema.unknown.len(), version: version.to_string() });
+    }
+    let pending: BTreeSet<MigrationVersion> =
+        schema.pending.into_iter().flatten().map(|migration| migration.version).collect();
+    let tables = tables::tables(&connection).await?;
+    let keys = tables::foreign_keys(&connection).await?;
+    let (replayed, method) = if !version.has_migration_status() {
+        (None, Method::Classified { why: format!("Kratos {version} does not show its migrations") })
+    } else if pending.is_empty() {
+        (None, Method::Measured)
+    } else {
+        let known: Vec<_> = listed.iter().map(|listed| listed.migration.version.clone()).collect();
+        let subject = Subject { kratos, version, dsn, known: &known, pending: &pending };
+        match replay(&subject, &connection).await {
+            Ok(replay) => (Some(replay), Method::Measured),
+            Err(why) => (None, Method::Classified { why }),
+        }
+    };
+    connection.close().await;
+    let pace = Pace::new(replayed.as_ref(), asking, pending.len());
+    let pending: Vec<_> =
+        listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();
+    Ok(build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace))
+}
+
+/// The migrations that the program knows, with their SQL if it tells.
+async fn listed(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Vec<Listed>, Failure> {
+    if version.has_migration_status() {
+        let read = |ListedMigration { version, name, content }| {
+            let no_number =
+                || Failure::Program(format!("Kratos lists a migration {version:?}, which is no number"));
+            let version = MigrationVersion::parse(&version).ok_or_else(no_number)?;
+            Ok(Listed { migration: Migration { version, name }, content: Some(content) })
+        };
+        return kratos.migrations(dsn).await?.into_iter().map(read).collect();
+    }
+    match Known::of_program_without_status(version) {
+        Known::Listed(migrations) => {
+            Ok(migrations.into_iter().map(|migration| Listed { migration, content: None }).collect())
+        }
+        Known::UpTo(_) => Err(Failure::Program(format!(
+            "Kratos {version} cannot tell which of its migrations are pending, so there is no plan"
+        ))),
+    }
+}
+
+impl Plan {
+    /// The plan for people: a table, the totals and the command to run next for `application`. Its lines have at
+    /// most 100 characters, but for names and reasons that are longer themselves.
+    pub fn render(&self, application: &str) -> String {
+        render::render(self, application)
+    }
+
+    /// The plan in a few small values, for the results of an action.
+    pub fn results(&self) -> BTreeMap<String, String> {
+        render::results(self)
+    }
+}
