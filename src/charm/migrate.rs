@@ -62,7 +62,7 @@ pub async fn migrate(
     progress: UnboundedSender<Progress>,
 ) -> juju::Result<Outcome> {
     let maintenance = Status::new(StatusKind::Maintenance, "Migrating the database");
-    if !observed.is_migrated() {
+    if matches!(observed.schema, SchemaKnowledge::Known(_)) && !observed.is_migrated() {
         tolerate(agent.status_set(Scope::Unit, &maintenance).await)?;
         observed.status = maintenance;
         if let Workload::Reachable(container) = &mut observed.workload

@@ -20,12 +20,14 @@ pub fn is_version_needed(observed: &Observed) -> bool {
 }
 
 /// Whether the database has to be asked: before anything is started from it, while the record does not name
-/// the workload's version, and when Kratos itself is not content.
+/// the workload's version, when Kratos itself is not content, and for an action.
 pub fn is_schema_needed(observed: &Observed) -> bool {
     let Some(container) = observed.container() else { return false };
     observed.version().is_some()
         && matches!(observed.answer(), Answer::Ready(_))
-        && (!is_active(container) || is_schema_in_doubt(observed, container))
+        && (!is_active(container)
+            || is_schema_in_doubt(observed, container)
+            || matches!(observed.context.event, Event::Action(_)))
 }
 
 fn is_schema_in_doubt(observed: &Observed, container: &Container) -> bool {

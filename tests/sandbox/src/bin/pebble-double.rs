@@ -37,7 +37,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Run { create_dirs, hold } => {
-            match sandbox::pebble::Options::from_environment(create_dirs, hold).and_then(sandbox::pebble::run)
+            match sandbox::pebble::Options::from_environment(create_dirs, hold)
+                .and_then(|options| sandbox::pebble::run(&options))
             {
                 Ok(code) => ExitCode::from(code),
                 Err(error) => {

@@ -11,59 +11,14 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::{clock::Stamp, lock};
-
-/// Where a task or change stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
-    /// Will not be done, because an earlier one of its lane failed.
-    Hold,
-    /// Waits for its turn.
-    Do,
-    /// Runs.
-    Doing,
-    /// Runs, but shall stop.
-    Abort,
-    /// Finished.
-    Done,
-    /// Failed.
-    Error,
-}
-
-impl Status {
-    fn ready(self) -> bool {
-        matches!(self, Self::Hold | Self::Done | Self::Error)
-    }
-}
-
-/// A step of a change.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Task {
-    id: u64,
-    kind: String,
-    summary: String,
-    status: Status,
-    log: Vec<String>,
-    spawn: Stamp,
-    ready: Option<Stamp>,
-    data: Map<String, Value>,
-}
-
-/// Something asked for that takes time.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Change {
-    id: u64,
-    kind: String,
-    summary: String,
-    /// The names that `for=` filters by.
-    services: Vec<String>,
-    tasks: Vec<Task>,
-    spawn: Stamp,
-    ready: Option<Stamp>,
-}
+use super::{
+    clock::Stamp,
+    lock,
+    record::{Change, Status, Task},
+};
 
 #[derive(Default, Serialize, Deserialize)]
 struct State {
@@ -91,76 +46,6 @@ pub struct New {
     pub services: Vec<String>,
     /// Kind and summary of each task.
     pub tasks: Vec<(String, String)>,
-}
-
-impl Change {
-    fn status(&self) -> Status {
-        let has = |status| self.tasks.iter().any(|task| task.status == status);
-        [Status::Abort, Status::Doing, Status::Do, Status::Error, Status::Done, Status::Hold]
-            .into_iter()
-            .find(|status| has(*status))
-            .unwrap_or(Status::Done)
-    }
-
-    fn error(&self) -> Option<String> {
-        let failed: Vec<String> = self
-            .tasks
-            .iter()
-            .filter(|task| task.status == Status::Error)
-            .flat_map(|task| {
-                task.log.iter().filter_map(|line| {
-                    let (_, message) = line.split_once(" ERROR ")?;
-                    Some(format!("- {} ({message})", task.summary))
-                })
-            })
-            .collect();
-        (self.status() == Status::Error)
-            .then(|| format!("cannot perform the following tasks:\n{}", failed.join("\n")))
-    }
-
-    fn json(&self) -> Value {
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
-        put("id", self.id.to_string().into());
-        put("kind", self.kind.clone().into());
-        put("summary", self.summary.clone().into());
-        put("status", format!("{:?}", self.status()).into());
-        if !self.tasks.is_empty() {
-            put("tasks", self.tasks.iter().map(Task::json).collect());
-        }
-        put("ready", self.ready.is_some().into());
-        if let Some(error) = self.ready.and_then(|_| self.error()) {
-            put("err", error.into());
-        }
-        put("spawn-time", self.spawn.to_string().into());
-        if let Some(ready) = self.ready {
-            put("ready-time", ready.to_string().into());
-        }
-        Value::Object(fields)
-    }
-}
-
-impl Task {
-    fn json(&self) -> Value {
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
-        put("id", self.id.to_string().into());
-        put("kind", self.kind.clone().into());
-        put("summary", self.summary.clone().into());
-        put("status", format!("{:?}", self.status).into());
-        if !self.log.is_empty() {
-            put("log", self.log.clone().into());
-        }
-        put("progress", json!({"label": "", "done": 1, "total": 1}));
-        put("spawn-time", self.spawn.to_string().into());
-        if let Some(ready) = self.ready {
-            put("ready-time", ready.to_string().into());
-        }
-        if !self.data.is_empty() {
-            put("data", Value::Object(self.data.clone()));
-        }
-        Value::Object(fields)
-    }
 }
 
 impl Changes {
@@ -273,9 +158,9 @@ impl Changes {
     }
 
     /// Ends a task: done, or failed with a message that goes to its log.
-    pub fn finish(&self, task: u64, result: Result<(), String>) {
+    pub fn finish(&self, task: u64, result: &Result<(), String>) {
         self.with_task(task, |task| {
-            if let Err(message) = &result {
+            if let Err(message) = result {
                 task.add_log("ERROR", message);
             }
             task.end(if result.is_ok() { Status::Done } else { Status::Error });
@@ -301,7 +186,9 @@ impl Changes {
 
     /// Becomes true when the change is aborted.
     pub fn aborted(&self, change: u64) -> watch::Receiver<bool> {
-        lock(&self.aborts).entry(change).or_insert_with(|| watch::Sender::new(false)).subscribe()
+        let mut aborts = lock(&self.aborts);
+        aborts.retain(|_, abort| abort.receiver_count() > 0);
+        aborts.entry(change).or_insert_with(|| watch::Sender::new(false)).subscribe()
     }
 
     /// Aborts a change: running tasks shall stop, waiting ones are held. `None` when unknown, `Some(false)` when it has
@@ -325,7 +212,10 @@ impl Changes {
             Some(true)
         });
         if found == Some(true) {
-            lock(&self.aborts).entry(id).or_insert_with(|| watch::Sender::new(false)).send_replace(true);
+            // Who looks later sees it from the tasks: a held one does not begin.
+            if let Some(abort) = lock(&self.aborts).get(&id) {
+                abort.send_replace(true);
+            }
         }
         found
     }
@@ -345,17 +235,19 @@ impl Changes {
         Some((task.status, change.error()))
     }
 
-    /// The changes that a filter lets through: `ready` chooses by readiness, `service` by name.
+    /// The changes that a filter lets through: `ready` chooses by readiness, `service` by name. They come in no order, as
+    /// Pebble's do, so that no client gets used to one.
     #[must_use]
     pub fn list(&self, ready: Option<bool>, service: &str) -> Vec<Value> {
         let state = lock(&self.state);
-        state
+        let found: HashMap<u64, Value> = state
             .changes
             .values()
             .filter(|change| ready.is_none_or(|ready| change.ready.is_some() == ready))
             .filter(|change| service.is_empty() || change.services.iter().any(|name| name == service))
-            .map(Change::json)
-            .collect()
+            .map(|change| (change.id, change.json()))
+            .collect();
+        found.into_values().collect()
     }
 
     /// Waits until a change is ready; false when the time was over first, `None` when there is no such change.
@@ -377,22 +269,6 @@ impl Changes {
         match timeout {
             None => ready.await,
             Some(timeout) => tokio::time::timeout(timeout, ready).await.unwrap_or(Some(false)),
-        }
-    }
-}
-
-impl Task {
-    fn add_log(&mut self, level: &str, text: &str) {
-        self.log.push(format!("{} {level} {text}", Stamp::now().seconds()));
-        if self.log.len() > 10 {
-            self.log.remove(0);
-        }
-    }
-
-    fn end(&mut self, status: Status) {
-        if !self.status.ready() {
-            self.status = status;
-            self.ready = Some(Stamp::now());
         }
     }
 }

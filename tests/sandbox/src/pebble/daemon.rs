@@ -26,10 +26,11 @@ use super::{
     lock,
     logs::Logs,
     notices::Notices,
-    plan::Plan,
-    process::signal_group,
+    plan::{Context, Plan},
+    process::{group_lives, signal_group},
     routes,
     services::{self, Services},
+    users::Identity,
 };
 
 /// Why the daemon could not begin.
@@ -128,6 +129,22 @@ impl Daemon {
         self.environment.get("PATH").map_or("", String::as_str)
     }
 
+    /// The environment of a service's or check's command: the daemon's own, `HOME` and `USER` of another user, and what
+    /// its configuration sets.
+    #[must_use]
+    pub fn environment_for(
+        &self,
+        context: &Context,
+        identity: Option<&Identity>,
+    ) -> BTreeMap<String, String> {
+        let mut environment = self.environment.clone();
+        if let Some((user, home)) = identity.and_then(|identity| identity.known.clone()) {
+            environment.extend([("HOME".to_owned(), home), ("USER".to_owned(), user)]);
+        }
+        environment.extend(context.environment.clone().unwrap_or_default());
+        environment
+    }
+
     /// Asks the daemon to end with an exit code; the first one counts.
     pub fn request_stop(&self, code: u8) {
         self.stop.send_if_modified(|stop| {
@@ -145,7 +162,9 @@ impl Daemon {
 
     /// Keeps a process group in mind, so that nothing of it is left when the daemon ends.
     pub fn remember_group(&self, group: u32) {
-        lock(&self.groups).insert(group);
+        let mut groups = lock(&self.groups);
+        groups.retain(|group| group_lives(*group));
+        groups.insert(group);
     }
 }
 
@@ -166,7 +185,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn run(options: Options) -> Result<u8, Error> {
+pub fn run(options: &Options) -> Result<u8, Error> {
     let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(tracing::Level::WARN)
@@ -176,7 +195,7 @@ pub fn run(options: Options) -> Result<u8, Error> {
         .enable_all()
         .build()
         .map_err(system("make a runtime"))?;
-    let code = runtime.block_on(serve(&options));
+    let code = runtime.block_on(serve(options));
     // Connections that are left open on purpose must not hold the end up.
     runtime.shutdown_background();
     code
@@ -192,7 +211,9 @@ async fn serve(options: &Options) -> Result<u8, Error> {
     }
     let mut plan = Plan::default();
     plan.load(&directory.join("layers")).map_err(Error::Content)?;
-    let mut environment: BTreeMap<String, String> = std::env::vars().collect();
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    let mut environment: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
     environment.insert("PEBBLE".into(), directory.to_string_lossy().into_owned());
     let boot_id =
         std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
@@ -254,7 +275,6 @@ async fn end(
     daemon.kill.send_replace(true);
     daemon.execs.drained(Duration::from_secs(1)).await;
     // A descendant that holds on to an output is ended with the daemon.
-    daemon.services.kill_all();
     for group in lock(&daemon.groups).iter() {
         signal_group(*group, Signal::SIGKILL);
     }

@@ -14,7 +14,13 @@ use tokio::{io::AsyncReadExt, net::unix::pipe};
 use super::{clock::Stamp, lock};
 
 const RING: usize = 100 * 1024;
-const LONGEST_LINE: usize = 4 * 1024;
+const BUFFER: usize = 4 * 1024;
+
+/// A line that is being read.
+struct Line {
+    begun: Stamp,
+    text: Vec<u8>,
+}
 
 struct Entry {
     time: Stamp,
@@ -34,12 +40,12 @@ pub struct Logs {
 }
 
 impl Logs {
-    fn add(&self, service: &str, line: &[u8]) {
-        let message = String::from_utf8_lossy(line).into_owned();
+    fn add(&self, service: &str, line: &Line) {
+        let message = String::from_utf8_lossy(&line.text).into_owned();
         let mut rings = lock(&self.rings);
         let ring = rings.entry(service.to_owned()).or_default();
         ring.size += message.len() + 1;
-        ring.entries.push_back(Entry { time: Stamp::now(), message });
+        ring.entries.push_back(Entry { time: line.begun, message });
         while ring.size > RING {
             let Some(oldest) = ring.entries.pop_front() else { break };
             ring.size -= oldest.message.len() + 1;
@@ -47,26 +53,33 @@ impl Logs {
     }
 
     /// Reads a service's output until nobody holds its other end any more; a line counts when its newline is there, when
-    /// it grows too long, or at the end.
+    /// it grows too long, or at the end. Its time is that of its first byte.
     pub async fn pump(&self, service: &str, from: OwnedFd) {
         let Ok(mut from) = pipe::Receiver::from_owned_fd(from) else { return };
-        let mut line = Vec::new();
+        // Pebble's buffer also holds the time and the name that it puts before a line, but not before its continuation.
+        let first = BUFFER - "2006-01-02T15:04:05.000Z [] ".len() - service.len().min(BUFFER / 2);
+        let mut line: Option<Line> = None;
+        let mut limit = first;
         let mut chunk = vec![0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut chunk).await {
             for byte in &chunk[..count] {
+                let filling = line.get_or_insert_with(|| Line { begun: Stamp::now(), text: Vec::new() });
                 if *byte == b'\n' {
-                    self.add(service, &line);
-                    line.clear();
-                } else {
-                    line.push(*byte);
-                    if line.len() >= LONGEST_LINE {
-                        self.add(service, &line);
-                        line.clear();
+                    // The newline right after a full buffer makes no empty line.
+                    if limit == first || !filling.text.is_empty() {
+                        self.add(service, filling);
                     }
+                    (line, limit) = (None, first);
+                    continue;
+                }
+                filling.text.push(*byte);
+                if filling.text.len() >= limit {
+                    self.add(service, filling);
+                    (line, limit) = (None, BUFFER);
                 }
             }
         }
-        if !line.is_empty() {
+        if let Some(line) = line {
             self.add(service, &line);
         }
     }

@@ -18,6 +18,7 @@ mod notices;
 mod plan;
 mod process;
 mod query;
+mod record;
 mod respond;
 mod routes;
 mod services;

@@ -121,6 +121,12 @@ pub fn signal_group(id: u32, signal: Signal) {
     }
 }
 
+/// Whether a process group still has members.
+#[must_use]
+pub fn group_lives(id: u32) -> bool {
+    pid(id).is_some_and(|pid| signal::killpg(pid, None) != Err(nix::errno::Errno::ESRCH))
+}
+
 /// A signal by its full name (`SIGHUP`).
 #[must_use]
 pub fn signal_named(name: &str) -> Option<Signal> {

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, State},
-    http::{Method, Request},
+    http::{Method, Request, Version, header},
     response::Response,
 };
 use nix::unistd::Uid;
@@ -31,6 +31,10 @@ pub async fn dispatch(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request<Body>,
 ) -> Response {
+    // Go's server asks for this before anybody else sees the request.
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(header::HOST) {
+        return raw(400, "text/plain; charset=utf-8", "400 Bad Request: missing required Host header");
+    }
     answer(&daemon, peer, request).await.unwrap_or_else(|failure| refuse(&failure))
 }
 
@@ -51,14 +55,22 @@ fn methods(path: &[&str]) -> Option<&'static [(Method, bool)]> {
 }
 
 async fn answer(daemon: &Arc<Daemon>, peer: Peer, request: Request<Body>) -> Answer {
-    let decoded = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
+    let upgrade = request.uri().path().contains("/websocket/");
+    let (parts, body) = request.into_parts();
+    // The whole body is taken before anything is refused, as Go's server does with small ones.
+    let body = if upgrade {
+        Bytes::new()
+    } else {
+        to_bytes(body, usize::MAX).await.map_err(|error| bad(format!("cannot read request body: {error}")))?
+    };
+    let decoded = percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8_lossy().into_owned();
     let unknown = || Failure::new(404, "invalid API endpoint requested");
     let path: Vec<&str> = decoded.strip_prefix("/v1/").ok_or_else(unknown)?.split('/').collect();
     if path.iter().any(|part| part.is_empty()) {
         return Err(unknown());
     }
     let methods = methods(&path).ok_or_else(unknown)?;
-    let method = request.method().clone();
+    let method = parts.method.clone();
     let allowed = methods.iter().find(|(known, _)| *known == method);
     let (_, open) =
         allowed.ok_or_else(|| Failure::new(405, format!("method {:?} not allowed", method.as_str())))?;
@@ -66,14 +78,10 @@ async fn answer(daemon: &Arc<Daemon>, peer: Peer, request: Request<Body>) -> Ans
     if !open && uid != 0 && uid != Uid::effective().as_raw() {
         return Err(Failure::new(401, "access denied").kind("login-required"));
     }
-    let query = Query::read(request.uri().query().unwrap_or_default());
+    let query = Query::read(parts.uri.query().unwrap_or_default());
     if let ["tasks", task, "websocket", channel] = path[..] {
-        return exec::connect(daemon, task, channel, request).await;
+        return exec::connect(daemon, task, channel, parts).await;
     }
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX)
-        .await
-        .map_err(|error| bad(format!("cannot read request body: {error}")))?;
     if method == Method::POST {
         post(daemon, uid, &path, &parts.headers, &body).await
     } else {
@@ -127,7 +135,7 @@ async fn post(
         ["checks"] => checks::api::post(daemon, body),
         ["checks", "refresh"] => checks::api::refresh(daemon, body).await,
         ["exec"] => exec::post(daemon, body),
-        ["files"] => files::post(daemon, headers, body),
+        ["files"] => files::post(headers, body),
         ["notices"] => daemon.notices.post(uid, body),
         ["signals"] => signals(daemon, body),
         other => Err(left_out(other)),

@@ -118,8 +118,7 @@ fn start(daemon: &Arc<Daemon>, records: &mut BTreeMap<String, Record>, name: &st
 fn stop(daemon: &Daemon, record: &mut Record) -> bool {
     let Some(runner) = record.runner.take() else { return false };
     runner.task.abort();
-    daemon.changes.finish(runner.step, Ok(()));
-    record.failures = 0;
+    daemon.changes.finish(runner.step, &Ok(()));
     true
 }
 
@@ -162,7 +161,7 @@ fn count(daemon: &Arc<Daemon>, name: &str, result: &Result) {
                 record.failures = 0;
                 record.successes += 1;
                 if runner.down {
-                    daemon.changes.finish(runner.step, Ok(()));
+                    daemon.changes.finish(runner.step, &Ok(()));
                     record.previous = Some(runner.change);
                     record.successes = 1;
                     runner.down = false;

@@ -88,11 +88,7 @@ async fn command(daemon: &Daemon, config: &Check) -> Result {
     let Some(exec) = &config.exec else { return Ok(()) };
     let words = words::split(&exec.command)?;
     let identity = users::resolve(&exec.context.wanted())?;
-    let mut environment = daemon.environment.clone();
-    if let Some((user, home)) = identity.as_ref().and_then(|identity| identity.known.clone()) {
-        environment.extend([("HOME".to_owned(), home), ("USER".to_owned(), user)]);
-    }
-    environment.extend(exec.context.environment.clone().unwrap_or_default());
+    let environment = daemon.environment_for(&exec.context, identity.as_ref());
     let failed = |error: std::io::Error| system_words(&error);
     let (reader, writer) = std::io::pipe().map_err(failed)?;
     let stderr = writer.try_clone().map_err(failed)?;

@@ -38,7 +38,7 @@ enum Slot {
     /// Not connected yet.
     Free,
     /// A handshake is under way or done, and perhaps the exec has taken it.
-    Taken(Option<WebSocket>),
+    Taken(Option<Box<WebSocket>>),
 }
 
 /// An exec that waits for its websockets or runs.
@@ -111,7 +111,7 @@ pub fn post(daemon: &Arc<Daemon>, body: &[u8]) -> Answer {
     if terminal {
         return Err(internal("cannot call exec: this double of Pebble has no terminals"));
     }
-    let directory = if context.working_dir.is_empty() { home.clone() } else { context.working_dir.clone() };
+    let directory = if context.working_dir.is_empty() { home } else { context.working_dir.clone() };
     let what = if context.working_dir.is_empty() { "home" } else { "working" };
     match Path::new(&directory).metadata() {
         Ok(metadata) if metadata.is_dir() => {}

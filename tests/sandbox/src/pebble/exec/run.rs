@@ -30,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const LEFT_OPEN: Duration = Duration::from_secs(120);
 const END: &str = "{\"command\":\"end\"}";
 
-/// The websockets of the streams, as halves.
+/// Where stdout or stderr comes from and goes to.
 struct Output {
     sink: SplitSink<WebSocket, Message>,
     from: OwnedFd,
@@ -38,15 +38,20 @@ struct Output {
 
 /// Runs a command to its end and finishes its task.
 pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
+    let mut aborted = daemon.changes.aborted(job.change);
     if !daemon.changes.begin(job.task) {
         return;
     }
     let sockets = async {
-        let stdio = handle.socket("stdio").await;
-        let stderr = if job.split_stderr { Some(handle.socket("stderr").await) } else { None };
-        (stdio, stderr)
+        handle.connected("stdio").await;
+        if job.split_stderr {
+            handle.connected("stderr").await;
+        }
+        (
+            handle.socket("stdio").await,
+            if job.split_stderr { Some(handle.socket("stderr").await) } else { None },
+        )
     };
-    let mut aborted = daemon.changes.aborted(job.change);
     let connected = tokio::select! {
         sockets = tokio::time::timeout(CONNECT, sockets) => sockets.map_err(|_| "context deadline exceeded"),
         _ = aborted.wait_for(|aborted| *aborted) => Err("context canceled"),
@@ -54,8 +59,14 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
     let (stdio, stderr) = match connected {
         Ok(sockets) => sockets,
         Err(reason) => {
+            // Those that did connect are left open, as Pebble leaves them.
+            let handle = Arc::clone(handle);
+            tokio::spawn(async move {
+                tokio::time::sleep(LEFT_OPEN).await;
+                drop(handle);
+            });
             let message = format!("exec {}: timeout waiting for websocket connections: {reason}", job.task);
-            return daemon.changes.finish(job.task, Err(message));
+            return daemon.changes.finish(job.task, &Err(message));
         }
     };
     let (code, result) = match streams(stdio, stderr) {
@@ -63,7 +74,7 @@ pub(super) async fn run(daemon: &Arc<Daemon>, job: &Job, handle: &Arc<Handle>) {
         Err(error) => (-1, Err(process::system_words(&error))),
     };
     daemon.changes.set_data(job.task, "exit-code", code.into());
-    daemon.changes.finish(job.task, result);
+    daemon.changes.finish(job.task, &result);
 }
 
 /// Where stdin comes from and goes to.

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{FromRequestParts, ws::WebSocketUpgrade},
-    http::Request,
+    http::request::Parts,
     response::Response,
 };
 
 use super::{Handle, Slot};
 use crate::pebble::{
-    changes::Status,
     daemon::Daemon,
     lock,
+    record::Status,
     respond::{Answer, Failure, error_value, go_json, internal, raw},
 };
 
@@ -24,7 +24,7 @@ use crate::pebble::{
 ///
 /// # Errors
 /// 404 for an unknown task or channel, 500 for a channel that is connected already or a task that failed.
-pub async fn connect(daemon: &Arc<Daemon>, task: &str, channel: &str, request: Request<Body>) -> Answer {
+pub async fn connect(daemon: &Arc<Daemon>, task: &str, channel: &str, mut parts: Parts) -> Answer {
     let number: Option<u64> = task.parse().ok();
     let Some((status, error)) = number.and_then(|number| daemon.changes.of_task(number)) else {
         return Err(Failure::new(404, format!("cannot find task {task:?}")));
@@ -44,7 +44,6 @@ pub async fn connect(daemon: &Arc<Daemon>, task: &str, channel: &str, request: R
         Some(Slot::Taken(_)) => return Err(internal(format!("{channel} websocket already connected"))),
         Some(Slot::Free) => {}
     }
-    let (mut parts, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(_) => return Ok(not_a_websocket()),
@@ -81,8 +80,15 @@ impl Handle {
 
     /// Hands over a connection whose handshake is done.
     fn give(&self, channel: &'static str, socket: axum::extract::ws::WebSocket) {
-        lock(&self.slots).insert(channel, Slot::Taken(Some(socket)));
+        lock(&self.slots).insert(channel, Slot::Taken(Some(Box::new(socket))));
         self.connected.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until a channel is connected, and leaves the connection where it is.
+    pub(super) async fn connected(&self, channel: &'static str) {
+        let mut connected = self.connected.subscribe();
+        let there = || matches!(lock(&self.slots).get(channel), Some(Slot::Taken(Some(_))));
+        let _ = connected.wait_for(|_| there()).await;
     }
 
     /// Waits for a connection and takes it.
@@ -93,7 +99,7 @@ impl Handle {
             if let Some(Slot::Taken(socket)) = lock(&self.slots).get_mut(channel)
                 && let Some(socket) = socket.take()
             {
-                return socket;
+                return *socket;
             }
             if connected.changed().await.is_err() {
                 std::future::pending::<()>().await;

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::{
     body::{Fields, first_value},
-    daemon::Daemon,
     process::system_words,
     query::Query,
     respond::{Answer, Failure, bad, envelope_value, go_json, raw, sync},
@@ -154,7 +153,7 @@ fn content(path: &str) -> Result<Vec<u8>, PathError> {
 ///
 /// # Errors
 /// 400 for a request that cannot be understood as a whole; the errors of paths stand in the result.
-pub fn post(_: &Daemon, headers: &HeaderMap, body: &[u8]) -> Answer {
+pub fn post(headers: &HeaderMap, body: &[u8]) -> Answer {
     const DECODE: &str = "cannot decode request body";
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -77,7 +77,7 @@ pub fn post(daemon: &Arc<Daemon>, body: &[u8]) -> Answer {
     let summary = summary(&action, &names, all.len());
     let change =
         run(daemon, New { kind: action, summary, services: names, tasks: Vec::new() }, stops, starts);
-    Ok(accepted(change, Value::Null)?)
+    accepted(change, Value::Null)
 }
 
 fn summary(action: &str, names: &[String], count: usize) -> String {
@@ -125,10 +125,7 @@ fn run(daemon: &Arc<Daemon>, mut new: New, stops: Lanes, starts: Lanes) -> u64 {
     let (change, ids) = daemon.changes.create(new);
     let mut ids = ids.into_iter();
     let mut with_ids = |lanes: Lanes| -> Vec<Vec<(u64, String)>> {
-        lanes
-            .into_iter()
-            .map(|lane| ids.by_ref().take(lane.len()).zip(lane).map(|(id, name)| (id, name)).collect())
-            .collect()
+        lanes.into_iter().map(|lane| ids.by_ref().take(lane.len()).zip(lane).collect()).collect()
     };
     let (stops, starts) = (with_ids(stops), with_ids(starts));
     let daemon = Arc::clone(daemon);
@@ -157,22 +154,21 @@ async fn lane(daemon: &Arc<Daemon>, change: u64, tasks: Vec<(u64, String)>, star
             daemon.changes.hold(task);
             continue;
         }
+        // Asked for before the task begins, so that an abort right after is not missed.
+        let aborted = daemon.changes.aborted(change);
         if !daemon.changes.begin(task) {
             good = false;
             continue;
         }
-        let told: Told = if starting {
-            start(daemon, task, &name, daemon.changes.aborted(change)).await
-        } else {
-            stop(daemon, &name).await
-        };
+        let told: Told =
+            if starting { start(daemon, task, &name, aborted).await } else { stop(daemon, &name).await };
         let result = told.map(|line| {
             if let Some(line) = line {
                 daemon.changes.log(task, "INFO", &line);
             }
         });
         good = result.is_ok();
-        daemon.changes.finish(task, result);
+        daemon.changes.finish(task, &result);
     }
     good
 }

@@ -147,15 +147,6 @@ impl Services {
         Ok(())
     }
 
-    /// Kills whatever is left of the process groups of all services.
-    pub fn kill_all(&self) {
-        for record in lock(&self.records).values() {
-            if let Some(pid) = record.pid {
-                signal_group(pid, Signal::SIGKILL);
-            }
-        }
-    }
-
     /// The services that a failed check concerns: `restart` stops and starts them, the other actions end the daemon.
     pub fn check_failed(daemon: &Arc<Daemon>, check: &str) {
         let mut to_start = Vec::new();

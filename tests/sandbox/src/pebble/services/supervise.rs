@@ -47,11 +47,7 @@ pub(super) fn spawn(daemon: &Arc<Daemon>, name: &str, record: &mut Record) -> Re
     let config = &record.config;
     let words = words::service_command(name, &config.command)?;
     let identity = users::resolve(&config.context.wanted())?;
-    let mut environment = daemon.environment.clone();
-    if let Some((user, home)) = identity.as_ref().and_then(|identity| identity.known.clone()) {
-        environment.extend([("HOME".to_owned(), home), ("USER".to_owned(), user)]);
-    }
-    environment.extend(config.context.environment.clone().unwrap_or_default());
+    let environment = daemon.environment_for(&config.context, identity.as_ref());
     let program = Program {
         words: &words,
         environment: &environment,
@@ -66,6 +62,9 @@ pub(super) fn spawn(daemon: &Arc<Daemon>, name: &str, record: &mut Record) -> Re
         .map_err(|error| format!("cannot start service: {error}"))?;
     record.generation += 1;
     record.pid = child.id();
+    if let Some(group) = record.pid {
+        daemon.remember_group(group);
+    }
     record.restarting = false;
     record.running_since = Some(Stamp::now());
     let (daemon, name, generation) = (Arc::clone(daemon), name.to_owned(), record.generation);
