@@ -54,6 +54,7 @@ impl Engine {
             engine: Arc::clone(self),
             unit: unit.to_owned(),
             event: event.name(),
+            context_id: context.id.clone(),
             context: Mutex::new(Some(context)),
         });
         let ended = match listen(&pod.socket()) {

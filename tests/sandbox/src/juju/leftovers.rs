@@ -1,4 +1,4 @@
-//! Processes that a charm started and left: they must not outlive the sandbox.
+//! Charms' processes and what they left: none of it may outlive the sandbox, whatever way that ends.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// What follows when this process is gone without having stopped its sandbox in `$2`: charms and their children are
+/// killed, and the directory goes once the containers and PostgreSQL, which are tied to us in their own ways, have.
+pub(super) const WHEN_ORPHANED: &str = r#"for process in /proc/[0-9]*; do
+  tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -q "^JUJU_AGENT_SOCKET_ADDRESS=$2/" && kill -KILL "${process#/proc/}"
+done; sleep 12; rm -rf "$2""#;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);

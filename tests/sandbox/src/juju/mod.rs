@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::hooks::LogLine;
 use crate::model::{Model, ModelError};
 use crate::postgres::Cluster;
-use crate::programs::Programs;
+use crate::programs::{Programs, Tether};
 
 pub use pod::Pod;
 pub use store::{Found, Store, version_name};
@@ -170,6 +170,7 @@ pub struct Engine {
     addresses: Mutex<address::Addresses>,
     // Counts finished dispatches and log lines of actions: whoever waits for one looks again at each.
     changes: watch::Sender<u64>,
+    _tether: Tether,
 }
 
 impl Engine {
@@ -180,6 +181,8 @@ impl Engine {
     pub fn new(dir: &Path, source: PathBuf, seed: u64) -> Result<Arc<Self>, Error> {
         let hook_command = hook_command()?;
         crate::agent::tools_dir(&dir.join("tools"), &hook_command)?;
+        let tether = Tether::new(std::process::id(), leftovers::WHEN_ORPHANED, &[&dir.to_string_lossy()])
+            .map_err(Error::file(Path::new("/bin/sh")))?;
         let programs = Programs::find().map_err(|error| error.to_string());
         let state = State {
             model: Model::new("sandbox", seed),
@@ -200,6 +203,7 @@ impl Engine {
             postgres: tokio::sync::Mutex::new(None),
             addresses: Mutex::new(address::Addresses::new(seed)),
             changes: watch::Sender::new(0),
+            _tether: tether,
         }))
     }
 

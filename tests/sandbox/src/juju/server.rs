@@ -1,7 +1,7 @@
 //! The answering side of a unit's agent socket: hands each hook command to the context of the running hook.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,21 +10,22 @@ use super::{Engine, Moment, TraceEntry};
 use crate::agent::{Handler, Reply, Request};
 use crate::hooks::{Context, is_write};
 
+const POLL: Duration = Duration::from_millis(1);
+
 /// Serves one context, until it is taken.
 pub(super) struct Server {
     pub engine: Arc<Engine>,
     pub unit: String,
     pub event: String,
+    pub context_id: String,
     pub context: Mutex<Option<Context>>,
 }
 
 impl Handler for Server {
     async fn call(&self, request: Request) -> Reply {
-        // A command that reads its input asks for it first and comes again: it counts when it comes with it.
-        let asks = request.stdin.is_none()
-            && request.args.windows(2).any(|pair| pair[0] == "--file" && pair[1] == "-")
-            || request.stdin.is_none() && request.args.iter().any(|arg| arg == "--file=-");
-        let moment = if asks { None } else { self.strikes() };
+        // A child that outlived a killed charm may still call, over the socket of the next run.
+        let stale = request.context_id != self.context_id;
+        let moment = if stale || asks_for_input(&request) { None } else { self.strikes() };
         if moment == Some(Moment::Before) {
             self.record(&request, None);
             return self.kill().await;
@@ -88,9 +89,24 @@ impl Server {
 
     // Kills the charm and never answers.
     async fn kill(&self) -> Reply {
-        if let Some(pid) = self.engine.state().running.get(&self.unit).and_then(|running| running.pid) {
+        let pid = || self.engine.state().running.get(&self.unit).and_then(|running| running.pid);
+        // The charm can call before whoever started it has written its process id down.
+        let mut found = pid();
+        while found.is_none() {
+            tokio::time::sleep(POLL).await;
+            found = pid();
+        }
+        if let Some(pid) = found {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         std::future::pending().await
     }
+}
+
+// A command that reads its input asks for it first and comes again: it counts when it comes with it.
+fn asks_for_input(request: &Request) -> bool {
+    let args = &request.args;
+    let reads = args.windows(2).any(|pair| pair[0] == "--file" && pair[1] == "-")
+        || args.iter().any(|arg| arg == "--file=-");
+    reads && request.stdin.is_none()
 }

@@ -64,6 +64,35 @@ fn a_signal_ends_what_runs_and_removes_everything() {
 }
 
 #[test]
+fn even_a_kill_takes_its_charms_along() {
+    let tmp = tempfile::tempdir().unwrap();
+    let charm = Charm::new("app", "", "[ $hook != start ] || { echo $$ > \"$0.pid\"; exec sleep 1000; }");
+    let mut child = shell(tmp.path());
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "deploy {}", charm.path()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let pid = loop {
+        let units = left(tmp.path()).into_iter().map(|dir| dir.join("u/app-0/charm/dispatch.pid"));
+        let written =
+            units.filter_map(|file| std::fs::read_to_string(file).ok()).find(|it| it.ends_with('\n'));
+        if let Some(pid) = written {
+            break pid.trim().to_owned();
+        }
+        assert!(Instant::now() < deadline, "the charm did not start");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Reparented processes are reaped by init, or stay as zombies where there is none.
+    let lives =
+        || std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| !environment.is_empty());
+    while lives() {
+        assert!(Instant::now() < deadline, "the charm lives on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn pack_writes_a_charm_that_can_be_read_again() {
     let tmp = tempfile::tempdir().unwrap();
     let file = tmp.path().join("kratos.charm");

@@ -188,6 +188,28 @@ async fn a_kill_strikes_before_or_after_the_command() {
 }
 
 #[tokio::test]
+async fn a_child_that_outlives_a_killed_charm_neither_counts_nor_holds_the_next_run_up() {
+    // The child waits until the next run has its socket open, then calls with its own, finished context.
+    let script = "[ $hook = update-status ] || exit 0\n\
+                  if [ -e again ]; then touch open; while [ ! -e called ]; do sleep 0.01; done; is-leader; exit 0; fi\n\
+                  touch again\n\
+                  ( while [ ! -e open ]; do sleep 0.01; done; is-leader > said 2>&1 || touch called ) &\n\
+                  is-leader";
+    let charm = Charm::new("app", "", script);
+    let sandbox = sandbox();
+    ok(&sandbox, &format!("deploy {}", charm.path())).await;
+    sandbox.inject(KillAtCall { unit: None, n: 1, moment: Moment::Before });
+    sandbox.fire("app/0", "update-status").await.unwrap();
+    sandbox.inject(KillAtCall { unit: None, n: 2, moment: Moment::Before });
+    sandbox.settle().await;
+    assert!(sandbox.status("app/0").unwrap().status != "error", "only the run's own call counted");
+    assert!(sandbox.disarm());
+    let said = std::fs::read_to_string(sandbox.charm_dir("app/0").unwrap().join("said")).unwrap();
+    assert!(said.starts_with("ERROR bad request: wrong context ID; got \"app/0-update-status-"), "{said}");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn a_sandbox_leaves_nothing_behind() {
     let charm = Charm::new("app", "", "[ $hook != start ] || { sleep 1000 & echo $! > pid; }");
     let sandbox = sandbox();
