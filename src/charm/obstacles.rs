@@ -113,7 +113,9 @@ fn migration(observed: &Observed) -> Option<Status> {
     }
     match &observed.schema {
         SchemaKnowledge::NotAsked => None,
-        _ if let Some(Err(failure)) = &observed.migration => blocked(failure.with_command(observed.application())),
+        _ if let Some(Err(failure)) = &observed.migration => {
+            blocked(failure.with_command(observed.application()))
+        }
         SchemaKnowledge::Unknown(reason) => waiting(format!("Cannot read the database's schema: {reason}")),
         SchemaKnowledge::Known(schema) => pending(observed, schema),
     }

@@ -12,7 +12,9 @@ async fn outcome(sandbox: &Sandbox) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::from([("status".to_owned(), status(sandbox, 0))]);
     let model = sandbox.model();
     let peers = model.relation_ids("kratos", "kratos-peers")[0];
-    for (relation, holder) in [(relation, "kratos"), (relation, "kratos/0"), (peers, "kratos"), (peers, "kratos/0")] {
+    for (relation, holder) in
+        [(relation, "kratos"), (relation, "kratos/0"), (peers, "kratos"), (peers, "kratos/0")]
+    {
         let mut bag = sandbox.databag(relation, holder);
         // Juju's own keys, different in each sandbox.
         bag.retain(|key, _| !key.ends_with("-address") && !key.ends_with("-subnets"));
