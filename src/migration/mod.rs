@@ -7,6 +7,8 @@
 
 mod outcome;
 mod output;
+pub mod preflight;
+pub mod repair;
 mod run;
 mod schema;
 mod stop;

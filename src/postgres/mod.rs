@@ -8,15 +8,21 @@
 pub mod activity;
 pub mod catalog;
 mod connect;
+pub mod digest;
 mod dsn;
 mod endpoint;
 mod error;
+pub mod fence;
 mod lock;
+pub mod objects;
 mod redact;
+pub mod replication;
 mod tls;
+pub mod transactions;
 mod url;
 
 pub use connect::Connection;
+pub use digest::catalog_digest;
 pub use dsn::{Dsn, DsnError, DsnParts, Tls};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, Result};
