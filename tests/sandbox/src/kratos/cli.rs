@@ -130,21 +130,21 @@ impl Invocation {
 pub fn parse(release: Release, args: &[String]) -> Result<Invocation, (Command, String)> {
     let commands = Command::all(release);
     let mut found = Invocation { command: Command::Root, words: Vec::new(), flags: Vec::new() };
-    // The command is found first: flags may stand before the words that name it.
+    // The command is found first, because it decides which flags there are; flags may stand between its words.
     let mut names: Vec<&str> = Vec::new();
     let mut rest = Vec::new();
-    let mut takes_value = false;
+    let (mut is_value, mut complete) = (false, false);
     for arg in args {
-        let mut longer = names.clone();
-        longer.push(arg);
+        let longer = [names.as_slice(), &[arg]].concat();
         let known = commands.iter().find(|command| command.words() == longer.as_slice());
         match known {
-            Some(command) if rest.iter().all(|word: &String| word.starts_with('-')) && !takes_value => {
+            Some(command) if !is_value && !complete => {
                 found.command = *command;
                 names = longer;
             }
             _ => {
-                takes_value = !takes_value && matches!(arg.as_str(), "-c" | "--config");
+                complete |= !is_value && !arg.starts_with('-');
+                is_value = !is_value && matches!(arg.as_str(), "-c" | "--config");
                 rest.push(arg.clone());
             }
         }

@@ -10,6 +10,7 @@
 mod cli;
 mod clock;
 mod config;
+mod courier;
 /// Connections and their errors.
 pub mod database;
 mod dsn;
@@ -17,9 +18,11 @@ mod log;
 mod migrate;
 /// The list of migrations and what they do.
 pub mod migrations;
+mod serve;
 mod stack;
 mod status;
 mod table;
+mod tls;
 mod usage;
 /// The releases.
 pub mod version;
@@ -69,8 +72,8 @@ pub fn main() -> ExitCode {
         Command::MigrateSql | Command::Up | Command::Down | Command::Status => {
             runtime.block_on(migrate::run(&invocation, &log))
         }
-        Command::Serve => 0,
-        Command::CourierWatch => 0,
+        Command::Serve => runtime.block_on(serve::run(&invocation, &log)),
+        Command::CourierWatch => runtime.block_on(courier::run(&invocation, &log)),
     };
     runtime.shutdown_background();
     ExitCode::from(code)
