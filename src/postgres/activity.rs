@@ -107,10 +107,10 @@ pub struct Cancellation {
 /// has nothing to cancel.
 ///
 /// A migration outside a transaction is committed before it is booked: canceling in between leaves it done and not
-/// booked, for ever. The server reads what a session does and signals it in one pass, so that less time lies between the
-/// two than a client needs to send its next statement; a signal that comes between two statements has no effect. What
-/// remains is that a session which is about to end its statement gets the signal some microseconds late: so look for an unbooked
-/// migration once the process has ended.
+/// booked, for ever. The server reads what a session does and signals it in one pass, so that less time lies
+/// between the two than a client needs to send its next statement; a signal that comes between two statements has
+/// no effect. What remains is that a session which is about to end its statement gets the signal some microseconds
+/// late: so look for an unbooked migration once the process has ended.
 pub async fn cancel_unless_booking(connection: &Connection, application_name: &str) -> Result<Cancellation> {
     let sql = format!(
         r#"SELECT pid, booking FROM (

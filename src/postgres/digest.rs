@@ -1,4 +1,5 @@
-//! A fingerprint of the schema: equal for two databases in which Kratos finds the same tables and the same bookkeeping.
+//! A fingerprint of the schema: equal for two databases in which Kratos finds the same tables and the same
+//! bookkeeping.
 //!
 //! Given a [`Connection`], it describes columns, constraints and indexes of the tables in the search path and the
 //! rows of `schema_migration`, one line each, and hashes the lines. No row of any other table is read.

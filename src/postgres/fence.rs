@@ -1,37 +1,34 @@
-//! The write fence: a setting that makes every other session of our role in this database read-only while a migration runs.
+//! The write fence: a setting that makes every other session of our role in this database read-only while a
+//! migration runs.
 //!
-//! Given a [`Connection`], [`raise`] makes read-only transactions the default of the login role in this database and
-//! ends the sessions that began before; [`lift`] takes it back and ends the sessions that began under it, since a
-//! session keeps the default that it began with. An old Kratos goes on answering reads meanwhile, and its writes fail
-//! cleanly instead of leaving rows that the migration can never get past. An ordinary role may do all of this.
+//! Given a [`Connection`], [`raise`] makes read-only transactions the default of the login role in this database
+//! and ends the sessions that began before; [`lift`] takes it back and ends the sessions that began under it, since
+//! a session keeps the default that it began with. An old Kratos goes on answering reads meanwhile, and its writes
+//! fail cleanly instead of leaving rows that the migration can never get past. An ordinary role may do all of this.
 //!
 //! A session of ours that must write opens with the parameter `default_transaction_read_only=off`.
 //!
 //! The fence is told from a setting that an administrator made by a mark beside it: the role's default
-//! `application_name` in this database. Only a superuser may store a setting with a name of our own, and that one is
-//! free text, read by nobody for anything else, and shows in `pg_stat_activity` which sessions are fenced, by whom and since when. What an
-//! administrator had set there is kept in the mark and put back.
+//! `application_name` in this database. Only a superuser may store a setting with a name of our own, and that one
+//! is free text, read by nobody for anything else, and shows in `pg_stat_activity` which sessions are fenced, by
+//! whom and since when. What an administrator had set there is kept in the mark and put back.
 //!
-//! Each step is one transaction or can be done again: `raise` marks, ends sessions, and dates the mark; `lift` opens,
-//! ends sessions, and removes the mark. After a crash at any point [`state`] tells which step it was, and `lift` or
-//! `raise` go on from there.
+//! Each step is one transaction or can be done again: `raise` marks, ends sessions, and dates the mark; `lift`
+//! opens, ends sessions, and removes the mark. After a crash at any point [`state`] tells which step it was, and
+//! `lift` or `raise` go on from there.
+
+mod mark;
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
+use mark::Mark;
+
 use super::connect::Connection;
 use super::error::Result;
 
-/// What every mark begins with.
-const PREFIX: &str = "fenced by ";
-const SINCE: &str = " since ";
-const WAS: &str = " was ";
-/// Stands for the time while sessions that began before the fence may still be there.
-const NOT_YET: &str = "-";
-/// The longest name that a mark gives, so that the whole of it shows in `pg_stat_activity` (63 bytes).
-const LONGEST_WHO: usize = 19;
 /// How long ending sessions may take, and how often it is looked at.
 const ENDING: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
@@ -108,41 +105,6 @@ struct Stored {
     application_name: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
-    who: String,
-    since: Option<String>,
-    /// The default application name that was there before.
-    was: Option<String>,
-}
-
-impl Mark {
-    fn new(who: &str, since: Option<String>, was: Option<String>) -> Self {
-        let clean = |character: char| match character {
-            ' '..='~' => character,
-            _ => '?',
-        };
-        let who: String = who.chars().map(clean).take(LONGEST_WHO).collect();
-        Self { who: who.replace(SINCE, "_since_"), since, was }
-    }
-
-    fn text(&self) -> String {
-        let since = self.since.as_deref().unwrap_or(NOT_YET);
-        let was = self.was.as_ref().map_or_else(String::new, |was| format!("{WAS}{was}"));
-        format!("{PREFIX}{}{SINCE}{since}{was}", self.who)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (who, rest) = text.strip_prefix(PREFIX)?.split_once(SINCE)?;
-        let (since, was) = match rest.split_once(WAS) {
-            Some((since, was)) => (since, Some(was.to_owned())),
-            None => (rest, None),
-        };
-        let since = (since != NOT_YET).then(|| since.to_owned());
-        Some(Self { who: who.to_owned(), since, was })
-    }
-}
-
 /// Raises the fence in the name of `who` (unit and task), or takes over one that a killed run left, and ends the
 /// sessions of our role that began before it.
 ///
@@ -212,8 +174,8 @@ pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
     })
 }
 
-/// The sessions in this database that may write: neither read-only by default, nor spared, nor of a role that has no right to
-/// change a table of the search path. Those of our own role come first.
+/// The sessions in this database that may write: neither read-only by default, nor spared, nor of a role that has
+/// no right to change a table of the search path. Those of our own role come first.
 pub async fn writers(connection: &Connection, spared: &[&str]) -> Result<Vec<Writer>> {
     let since = match state(connection).await? {
         Some(FenceState { phase: Phase::Up, who: Some(_), since }) => since,
@@ -309,7 +271,7 @@ async fn now(connection: &Connection) -> Result<String> {
     connection.get(&row, 0)
 }
 
-/// Ends the sessions of our role that began before a time, and waits until they are gone.
+/// Ends the sessions of our role that began before a time, and waits until they are gone, for some seconds at most.
 async fn end_sessions(connection: &Connection, before: &str, spared: &[&str]) -> Result<()> {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
@@ -317,32 +279,11 @@ async fn end_sessions(connection: &Connection, before: &str, spared: &[&str]) ->
           AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(application_name, spared))";
     let deadline = Instant::now() + ENDING;
     let mut quiet = 0;
-    while quiet < QUIET_LOOKS && Instant::now() < deadline {
+    loop {
         quiet = if connection.query(sql, &[&before, &spared]).await?.is_empty() { quiet + 1 } else { 0 };
-        sleep(POLL).await;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_is_read_back() {
-        for (since, was) in [(None, None), (Some("2026-11-23T09:20:00.123456Z"), Some("it was since"))] {
-            let mark = Mark::new("kratos/0 task 12", since.map(str::to_owned), was.map(str::to_owned));
-            assert_eq!(Mark::parse(&mark.text()), Some(mark));
+        if quiet >= QUIET_LOOKS || Instant::now() >= deadline {
+            return Ok(());
         }
-        let odd = Mark::new("é since \n and much too long to be shown", None, None);
-        assert_eq!(odd.text(), "fenced by ?_since_? and much  since -");
-        assert_eq!(Mark::parse("kratos"), None);
-    }
-
-    #[test]
-    fn the_whole_mark_shows_in_pg_stat_activity() {
-        let since = Some("2026-11-23T09:20:00.123456Z".to_owned());
-        let mark = Mark::new(&"x".repeat(80), since, None);
-        assert_eq!(mark.text().len(), 63);
+        sleep(POLL).await;
     }
 }

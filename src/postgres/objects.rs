@@ -1,7 +1,7 @@
 //! Which tables, columns, constraints and indexes there are, and whether a column holds nulls.
 //!
-//! Given a [`Connection`], it reads the names in the search path at once, as Kratos would find them, so that hundreds of
-//! questions cost one round trip; it changes nothing. Names are as the catalog holds them, unquoted.
+//! Given a [`Connection`], it reads the names in the search path at once, as Kratos would find them, so that
+//! hundreds of questions cost one round trip; it changes nothing. Names are as the catalog holds them, unquoted.
 
 use std::collections::BTreeSet;
 
@@ -47,8 +47,8 @@ impl Objects {
     }
 }
 
-/// Whether a row of the table holds a null in the column. Reads the table until it finds one, which on a big one takes
-/// as long as the session's `statement_timeout` lets it.
+/// Whether a row of the table holds a null in the column. Reads the table until it finds one, which on a big one
+/// takes as long as the session's `statement_timeout` lets it.
 pub async fn has_null(connection: &Connection, table: &str, column: &str) -> Result<bool> {
     let row = connection.query_one("SELECT quote_ident($1), quote_ident($2)", &[&table, &column]).await?;
     let (table, column): (String, String) = (connection.get(&row, 0)?, connection.get(&row, 1)?);

@@ -1,7 +1,8 @@
 //! Transactions that stand in the way of a migration: open for long, or prepared and left.
 //!
 //! Given a [`Connection`] and the tables that will be altered, it reads `pg_stat_activity`, `pg_prepared_xacts` and
-//! `pg_locks`, and changes nothing. Locks are visible to everybody; how long a foreign session's transaction is open is not.
+//! `pg_locks`, and changes nothing. Locks are visible to everybody; how long a foreign session's transaction is
+//! open is not.
 
 use tokio_postgres::Row;
 
@@ -44,9 +45,9 @@ const TABLES: &str = "tables AS (
         OR cardinality($1::text[]) = 0 AND c.relnamespace = ANY (
             SELECT to_regnamespace(quote_ident(name)) FROM unnest(current_schemas(false)) AS name)))";
 
-/// The sessions of this database whose transaction is open for `at_least` seconds or for a time that is hidden from us
-/// while it has locked one of `tables` (by name; none: any table of the search path). Sessions whose name begins with
-/// one of `spared` are left out. Those that have locked one come first, then the oldest.
+/// The sessions of this database whose transaction is open for `at_least` seconds or for a time that is hidden from
+/// us while it has locked one of `tables` (by name; none: any table of the search path). Sessions whose name begins
+/// with one of `spared` are left out. Those that have locked one come first, then the oldest.
 pub async fn open(
     connection: &Connection,
     tables: &[String],
@@ -85,13 +86,15 @@ pub async fn open(
 
 /// The prepared transactions of this database, those that have locked one of `tables` first.
 pub async fn prepared(connection: &Connection, tables: &[String]) -> Result<Vec<PreparedTransaction>> {
-    // A prepared transaction has no session; its locks carry its number behind -1.
+    // A prepared transaction has no session; its locks belong to whoever holds the one on its own number.
     let sql = format!(
         r#"WITH {TABLES}, transactions AS (
             SELECT quote_literal(p.gid) AS gid, p.owner::text AS owner,
                    to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
-                   ARRAY(SELECT DISTINCT t.name FROM pg_locks l JOIN tables t ON t.oid = l.relation
-                         WHERE l.virtualtransaction = '-1/' || p.transaction::text ORDER BY 1) AS locked
+                   ARRAY(SELECT DISTINCT t.name
+                         FROM pg_locks own JOIN pg_locks l USING (virtualtransaction) JOIN tables t ON t.oid = l.relation
+                         WHERE own.transactionid = p.transaction AND own.pid IS NULL AND l.pid IS NULL
+                         ORDER BY 1) AS locked
             FROM pg_prepared_xacts p WHERE p.database = current_database())
         SELECT * FROM transactions ORDER BY locked = '{{}}', since, gid"#
     );

@@ -1,8 +1,9 @@
 //! The checks before a migration: what would make it fail, wait or leave the database in a worse state.
 //!
-//! Given a connection, the pending migrations and what is planned for them, [`preflight`] asks every question at once,
-//! before anything is changed, and changes nothing itself. Each [`Check`] has a name of its own and, unless it is well, a
-//! remedy. A refusal stands for a run that would fail or do harm, a warning for one that may take longer.
+//! Given a connection, the pending migrations and what is planned for them, [`preflight`] asks every question at
+//! once, before anything is changed, and changes nothing itself. Each [`Check`] has a name of its own and, unless
+//! it is well, a remedy. A refusal stands for a run that would fail or do harm, a warning for one that may take
+//! longer.
 
 mod objects;
 mod report;
@@ -55,9 +56,12 @@ pub async fn preflight(connection: &Connection, facts: Facts<'_>) -> Report {
         Ok(plain) => plain,
         Err(error) => return unreachable(&error),
     };
-    let mut checks = vec![Check::new("reachable", Vec::new())];
+    let mut checks = vec![Check::new("reachable", Vec::new()), server::pooler(connection, &plain).await];
+    if checks.iter().any(|check| check.verdict() == Verdict::Refusal) {
+        // Nobody knows who would answer the rest.
+        return Report { checks };
+    }
     checks.push(server::writable(connection, &plain).await);
-    checks.push(server::pooler(connection, &plain).await);
     checks.extend(rights::check(&plain, &facts).await);
     checks.push(objects::invalid_indexes(&plain).await);
     checks.extend(objects::foreseen(&plain, &facts).await);
@@ -74,19 +78,25 @@ pub async fn preflight(connection: &Connection, facts: Facts<'_>) -> Report {
 
 /// The report of a database that cannot be asked: the connection failed with `error`.
 pub fn unreachable(error: &Error) -> Report {
-    let remedy = match error {
-        Error::WrongPassword { .. } => {
-            "juju show-secret, or renew the relation: juju remove-relation, juju integrate"
+    let (name, remedy) = match error {
+        // A proxy that pools transactions knows neither start-up options nor our prepared statements.
+        Error::Other { message, .. } if message.contains("startup parameter") => {
+            ("pooler", server::PAST_PROXY)
         }
-        Error::Permission { .. } => "let the role in: GRANT CONNECT ON DATABASE, or pg_hba.conf",
-        Error::NoDatabase { .. } => "CREATE DATABASE, or renew the relation",
-        Error::ReadOnly { .. } => "wait until a primary is elected, or name its address",
+        Error::Other { message, .. } if message.contains("prepared statement") => {
+            ("pooler", server::PAST_PROXY)
+        }
+        Error::ReadOnly { .. } => {
+            ("writable-primary", "wait until a primary is elected, or name its address")
+        }
+        Error::WrongPassword { .. } => ("reachable", "renew the relation, or correct the DSN"),
+        Error::Permission { .. } => ("reachable", "GRANT CONNECT ON DATABASE, or pg_hba.conf"),
+        Error::NoDatabase { .. } => ("reachable", "CREATE DATABASE, or renew the relation"),
         Error::TlsRefused { .. } | Error::CertificateInvalid { .. } | Error::BadCa { .. } => {
-            "renew the relation with the authority that signs the database's certificate"
+            ("reachable", "renew the relation with the authority that signs the database's certificate")
         }
-        _ => "juju status of the database, then try again",
+        _ => ("reachable", "see juju status of the database, then try again"),
     };
-    let name = if matches!(error, Error::ReadOnly { .. }) { "writable-primary" } else { "reachable" };
     Report { checks: vec![Check::new(name, vec![Finding::refusal(error.to_string(), remedy)])] }
 }
 

@@ -52,7 +52,8 @@ fn of_slot(slot: &InactiveSlot) -> Finding {
     )
 }
 
-/// The server tells no ordinary role how much room its disk has; the size of what may be rewritten is what can be said.
+/// The server tells no ordinary role how much room its disk has; the size of what may be rewritten is what can be
+/// said.
 pub(super) async fn disk(connection: &Connection, facts: &Facts<'_>) -> Check {
     let size = match facts.touched {
         [] => None,

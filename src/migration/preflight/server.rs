@@ -1,8 +1,15 @@
 //! Whether it is the right server, reached in a way that a migration can use.
 
+use std::collections::BTreeSet;
+
 use super::report::{Check, Finding};
 use super::unanswered;
 use crate::postgres::{Connection, Result, fence};
+
+pub(super) const PAST_PROXY: &str =
+    "give the migration a connection past the proxy, or set pool_mode = session for this database";
+/// How often two connections take turns to see whether they are mixed up.
+const TURNS: usize = 3;
 
 /// Whether the server takes writes, apart from our own fence. `plain` has no override.
 pub(super) async fn writable(connection: &Connection, plain: &Connection) -> Check {
@@ -42,33 +49,44 @@ async fn read_only(connection: &Connection, plain: &Connection) -> Result<Option
     Ok(Some(Finding::refusal(format!("transactions of {role} are read-only at {host}"), remedy)))
 }
 
-/// Whether each connection has a session of its own: behind a proxy that pools transactions, the lock, the fence's override
-/// and the cancellation would reach somebody else's.
+/// Whether each connection has a session of its own: behind a proxy that pools transactions, the lock, the fence's
+/// override and the cancellation would reach somebody else's.
 pub(super) async fn pooler(connection: &Connection, plain: &Connection) -> Check {
     let findings = match is_pooled(connection, plain).await {
-        // Such a proxy also loses prepared statements, which is as good a sign.
         Ok(false) => Vec::new(),
         Ok(true) => vec![Finding::refusal(
             format!(
                 "a proxy at {} shares sessions between connections (transaction pooling)",
                 connection.host()
             ),
-            "give the migration a connection past the proxy, or pool_mode = session for this database",
+            PAST_PROXY,
         )],
         Err(error) => vec![unanswered(&error)],
     };
     Check::new("pooler", findings)
 }
 
-/// While the second connection is in a transaction, the first must still have the session that it had, and another one.
+/// Whether one of the two connections is ever given another session. They take turns in holding a transaction open,
+/// so that a proxy has every reason to swap them, whichever session it gives out first.
 ///
 /// Only the simple protocol is used, which such proxies pass on unchanged.
 async fn is_pooled(connection: &Connection, plain: &Connection) -> Result<bool> {
-    let before = simple(connection, "SELECT pg_backend_pid()").await?;
-    let other = simple(plain, "BEGIN; SELECT pg_backend_pid()").await?;
-    let after = simple(connection, "SELECT pg_backend_pid()").await;
-    simple(plain, "ROLLBACK").await?;
-    Ok(before == other || before != after?)
+    let (mut first, mut second) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..TURNS {
+        turn((connection, &mut first), (plain, &mut second)).await?;
+        turn((plain, &mut second), (connection, &mut first)).await?;
+    }
+    Ok(first.len() != 1 || second.len() != 1 || first == second)
+}
+
+type Sessions<'s> = (&'s Connection, &'s mut BTreeSet<Option<String>>);
+
+async fn turn((holder, held): Sessions<'_>, (other, seen): Sessions<'_>) -> Result<()> {
+    held.insert(simple(holder, "BEGIN; SELECT pg_backend_pid()").await?);
+    let other = simple(other, "SELECT pg_backend_pid()").await;
+    simple(holder, "ROLLBACK").await?;
+    seen.insert(other?);
+    Ok(())
 }
 
 async fn simple(connection: &Connection, sql: &str) -> Result<Option<String>> {

@@ -4,7 +4,11 @@ use super::diagnose::{Diagnosis, diagnose};
 use crate::kratos::command::ListedMigration;
 use crate::postgres::{self, Connection, LockKey, fence, holder};
 
-/// Why nothing was repaired. Nothing was changed.
+/// Nobody books or un-books meanwhile, whoever it may be; and nobody is waited for long.
+const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'; \
+                     LOCK TABLE schema_migration IN SHARE ROW EXCLUSIVE MODE";
+
+/// Why nothing was repaired. Nothing was changed, unless the connection was lost at the very end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RepairError {
     #[error(transparent)]
@@ -41,11 +45,11 @@ pub struct Repaired {
     pub now: Diagnosis,
 }
 
-/// Makes the repair of `diagnosis`, which must be what is found now. `connection` holds the migration lock and can write
-/// under the fence, which is up.
+/// Makes the repair of `diagnosis`, which must be what is found now. `connection` holds the migration lock and can
+/// write under the fence, which is up.
 ///
-/// The rows are named by version and changed in one transaction that also checks them. Kratos' own `down --steps 2` would do
-/// the same for wedge A, but it counts from the newest row that the program happens to know: with an older
+/// The rows are named by version and changed in one transaction that also checks them. Kratos' own `down --steps 2`
+/// would do the same for wedge A, but it counts from the newest row that the program happens to know: with an older
 /// program, or one row more than was looked at, it reverts something else.
 pub async fn apply(
     connection: &Connection,
@@ -64,16 +68,13 @@ pub async fn apply(
     if found != *diagnosis {
         return Err(RepairError::Changed(found));
     }
-    let explain = |error| RepairError::from(connection.explain(&error));
     let client = connection.client();
-    // Nobody books or un-books meanwhile, whoever it may be.
-    client
-        .batch_execute("BEGIN READ WRITE; LOCK TABLE schema_migration IN SHARE ROW EXCLUSIVE MODE")
-        .await
-        .map_err(explain)?;
-    let changed = change(connection, diagnosis, &sql).await;
+    let changed = match client.batch_execute(BEGIN).await {
+        Ok(()) => change(connection, diagnosis, &sql).await,
+        Err(error) => Err(connection.explain(&error)),
+    };
     let end = if matches!(changed, Ok(true)) { "COMMIT" } else { "ROLLBACK" };
-    client.batch_execute(end).await.map_err(explain)?;
+    client.batch_execute(end).await.map_err(|error| connection.explain(&error))?;
     let is_done = changed?;
     let now = diagnose(connection, listed).await?;
     if is_done { Ok(Repaired { sql, now }) } else { Err(RepairError::Changed(now)) }

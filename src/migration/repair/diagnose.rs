@@ -86,7 +86,7 @@ impl fmt::Display for Diagnosis {
 
 /// Looks for a wedge; `listed` are all migrations that the program knows, with their SQL, in its order.
 ///
-/// It changes nothing, but needs a session that can write (temporary tables in a transaction that is rolled back).
+/// It changes nothing, but needs a role that may make temporary tables, in a transaction that is rolled back.
 /// With several things in the way it tells the one that the next run meets first.
 pub async fn diagnose(connection: &Connection, listed: &[ListedMigration]) -> Result<Diagnosis> {
     let rows = catalog::applied_versions(connection).await?.unwrap_or_default();

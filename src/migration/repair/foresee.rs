@@ -1,7 +1,9 @@
-//! What the pending migrations will meet: objects that are there already or gone already, and columns that must hold no null.
+//! What the pending migrations will meet: objects that are there already or gone already, and columns that must
+//! hold no null.
 //!
-//! Given the SQL of the pending migrations and the names that the database holds, [`Foreseen::of`] walks through them in order and
-//! remembers what they themselves change, so that a column which one migration drops and the next adds again is no obstacle.
+//! Given the SQL of the pending migrations and the names that the database holds, [`Foreseen::of`] walks through
+//! them in order and remembers what they themselves change, so that a column which one migration drops and the next
+//! adds again is no obstacle.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
 //! Whether the objects in the database are what a migration would have made.
 //!
-//! Given the SQL of a migration that adds columns or constraints, [`compare`] lets the server do it again on empty temporary
-//! twins of its tables, inside a transaction that is rolled back, and compares what the catalog says about both. So nothing
-//! is concluded from the text of types and defaults, and nothing of the real tables is locked against anybody.
+//! Given the SQL of a migration that adds columns or constraints, [`compare`] lets the server do it again on empty
+//! temporary twins of its tables, inside a transaction that is rolled back, and compares what the catalog says
+//! about both. So nothing is concluded from the text of types and defaults, and nothing of the real tables is
+//! locked against anybody.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ pub enum Comparison {
     NotComparable,
 }
 
-/// Compares the `effects` of `sql` with the database. The session needs to be writable (for temporary tables).
+/// Compares the `effects` of `sql` with the database. The role needs the right to make temporary tables.
 pub async fn compare(connection: &Connection, sql: &str, effects: &[Effect]) -> Result<Comparison> {
     let Some(objects) = effects.iter().map(Object::of).collect::<Option<Vec<_>>>() else {
         return Ok(Comparison::NotComparable);
@@ -36,6 +37,7 @@ pub async fn compare(connection: &Connection, sql: &str, effects: &[Effect]) -> 
 }
 
 async fn compare_inside(connection: &Connection, sql: &str, objects: &[Object<'_>]) -> Result<Comparison> {
+    execute(connection, "SET LOCAL lock_timeout = '5s'").await?;
     // Names of tables are described as they are found, so the path must be the same before and after.
     let mut real = Vec::new();
     for object in objects {
