@@ -9,6 +9,8 @@ mod leftovers;
 mod outcome;
 mod output;
 pub mod plan;
+pub mod preflight;
+pub mod repair;
 mod run;
 mod schema;
 mod stop;

@@ -95,6 +95,39 @@ pub async fn cancel(connection: &Connection, application_name: &str) -> Result<V
     signal(connection, "pg_cancel_backend", application_name).await
 }
 
+/// What [`cancel_unless_booking`] did, by pid.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cancellation {
+    pub canceled: Vec<i32>,
+    /// Sessions that were writing the row of a migration that is done: left alone, they need no longer than that.
+    pub spared: Vec<i32>,
+}
+
+/// Cancels the current statement of the sessions of `application_name`, except a session that books a migration or
+/// has nothing to cancel.
+///
+/// A migration outside a transaction is committed before it is booked: canceling in between leaves it done and not
+/// booked, for ever. The server reads what a session does and signals it in one pass, so that less time lies
+/// between the two than a client needs to send its next statement; a signal that comes between two statements has
+/// no effect. What remains is that a session which is about to end its statement gets the signal some microseconds
+/// late: so look for an unbooked migration once the process has ended.
+pub async fn cancel_unless_booking(connection: &Connection, application_name: &str) -> Result<Cancellation> {
+    let sql = format!(
+        r#"SELECT pid, booking FROM (
+            SELECT pid, booking, NOT booking AND pg_cancel_backend(pid) AS canceled FROM (
+                SELECT pid, query ~* '^\s*(insert\s+into|delete\s+from)\s+\S*schema_migration\M' AS booking
+                FROM pg_stat_activity WHERE {OURS} AND state IN ('active', 'fastpath function call')) looked
+            ) signalled
+        WHERE booking OR canceled ORDER BY pid"#
+    );
+    let mut done = Cancellation::default();
+    for row in connection.query(&sql, &[&application_name]).await? {
+        let list = if connection.get(&row, 1)? { &mut done.spared } else { &mut done.canceled };
+        list.push(connection.get(&row, 0)?);
+    }
+    Ok(done)
+}
+
 /// Ends every session of `application_name`. Returns their pids; [`wait_gone`] tells when they are gone.
 pub async fn terminate(connection: &Connection, application_name: &str) -> Result<Vec<i32>> {
     signal(connection, "pg_terminate_backend", application_name).await

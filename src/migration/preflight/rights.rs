@@ -1,0 +1,72 @@
+//! Whether the role may change what the migrations change.
+
+use super::report::{Check, Finding};
+use super::{Facts, unanswered};
+use crate::postgres::catalog::{RoleFacts, extensions, role_facts};
+use crate::postgres::{Connection, Result};
+
+/// The migration that creates the extensions, and those that it creates.
+const EXTENSIONS_BY: &str = "20230920171028000000";
+const EXTENSIONS: [&str; 2] = ["pg_trgm", "btree_gin"];
+
+/// Ownership of the tables, and the right to create.
+pub(super) async fn check(connection: &Connection, facts: &Facts<'_>) -> [Check; 2] {
+    let (owner, create) = match look(connection, facts).await {
+        Ok(found) => found,
+        Err(error) => (vec![unanswered(&error)], vec![unanswered(&error)]),
+    };
+    [Check::new("ownership", owner), Check::new("create", create)]
+}
+
+async fn look(connection: &Connection, facts: &Facts<'_>) -> Result<(Vec<Finding>, Vec<Finding>)> {
+    let role = role_facts(connection).await?;
+    let mut create = Vec::new();
+    if let Some(finding) = in_schema(&role) {
+        create.push(finding);
+    }
+    let are_pending = match &facts.schema.pending {
+        Some(pending) => pending.iter().any(|migration| migration.version.to_string() == EXTENSIONS_BY),
+        None => true,
+    };
+    if are_pending && !role.can_create_in_database {
+        let installed = extensions(connection).await?;
+        let missing: Vec<_> = EXTENSIONS.into_iter().filter(|name| !installed.contains(*name)).collect();
+        if !missing.is_empty() {
+            let sql: Vec<_> = missing.iter().map(|name| format!("CREATE EXTENSION {name}")).collect();
+            create.push(Finding::refusal(
+                format!("{} may not create the missing extensions {}", role.name, missing.join(" and ")),
+                format!(
+                    "as an administrator: {}; or GRANT CREATE ON DATABASE {} TO {}",
+                    sql.join("; "),
+                    facts.dsn.database(),
+                    role.name
+                ),
+            ));
+        }
+    }
+    Ok((of_others(&role).into_iter().collect(), create))
+}
+
+fn of_others(role: &RoleFacts) -> Option<Finding> {
+    let tables = &role.tables_of_others;
+    let first = tables.first()?;
+    let more = if tables.len() > 1 { format!(" and {} more", tables.len() - 1) } else { String::new() };
+    Some(Finding::refusal(
+        format!("{} does not own {first}{more}, and is no member of the role that does", role.name),
+        format!("as an administrator: GRANT (the owner of {first}) TO {}", role.name),
+    ))
+}
+
+fn in_schema(role: &RoleFacts) -> Option<Finding> {
+    match &role.schema {
+        None => Some(Finding::refusal(
+            format!("no schema of the search path of {} exists", role.name),
+            "CREATE SCHEMA, or ALTER ROLE ... SET search_path",
+        )),
+        Some(schema) if !role.can_create_in_schema => Some(Finding::refusal(
+            format!("{} may not create tables in the schema {schema}", role.name),
+            format!("as an administrator: GRANT CREATE ON SCHEMA {schema} TO {}", role.name),
+        )),
+        Some(_) => None,
+    }
+}

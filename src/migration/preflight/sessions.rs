@@ -1,0 +1,113 @@
+//! Who else is working on the database.
+
+use super::report::{Check, Finding};
+use super::{Facts, MIGRATION_PROCESS, OUR_SESSIONS, unanswered};
+use crate::postgres::fence::{self, Writer};
+use crate::postgres::transactions::{self, OpenTransaction};
+use crate::postgres::{Connection, Result};
+
+/// From when on a transaction counts as long, in seconds.
+const LONG: f64 = 30.0;
+
+/// A migration process whose operator is gone: it has no lock, but its statements go on.
+pub(super) async fn other_migration(connection: &Connection) -> Check {
+    let sql = "SELECT pid, application_name FROM pg_stat_activity
+               WHERE datname = current_database() AND starts_with(application_name, $1) ORDER BY 1";
+    let explain = |error| connection.explain(&error);
+    let read = async {
+        let rows = connection.client().query(sql, &[&MIGRATION_PROCESS]).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect::<std::result::Result<Vec<_>, _>>()
+    };
+    let findings = match read.await.map_err(explain) {
+        Err(error) => vec![unanswered(&error)],
+        Ok(sessions) => sessions.into_iter().map(of_migration).collect(),
+    };
+    Check::new("other-migration", findings)
+}
+
+fn of_migration((pid, name): (i32, String)) -> Finding {
+    Finding::refusal(
+        format!("a migration process that nobody watches is still at work: {name:?} (pid {pid})"),
+        format!("SELECT pg_cancel_backend({pid}), then wait until it is gone"),
+    )
+}
+
+/// Transactions that would make the migration wait, and everybody else behind it.
+pub(super) async fn long_transactions(connection: &Connection, facts: &Facts<'_>) -> Check {
+    let open = transactions::open(connection, facts.touched, LONG, &OUR_SESSIONS).await;
+    Check::new("long-transactions", findings(open, of_open))
+}
+
+fn of_open(open: OpenTransaction) -> Finding {
+    let OpenTransaction { pid, application_name, user, own_role, since, tables, .. } = open;
+    let since = since.map_or_else(|| "for an unknown time".to_owned(), |since| format!("since {since}"));
+    let who = format!("the transaction of {application_name:?}, user {user} (pid {pid}), open {since}");
+    let remedy = format!("SELECT pg_terminate_backend({pid})");
+    match (tables.is_empty(), own_role) {
+        (true, _) => Finding::warning(format!("{who}, keeps old rows alive"), remedy),
+        (false, true) => {
+            Finding::warning(format!("{who}, has locked {}; the fence ends it", tables.join(", ")), remedy)
+        }
+        (false, false) => Finding::refusal(format!("{who}, has locked {}", tables.join(", ")), remedy),
+    }
+}
+
+/// Transactions that nobody is connected to.
+pub(super) async fn prepared_transactions(connection: &Connection, facts: &Facts<'_>) -> Check {
+    let prepared = transactions::prepared(connection, facts.touched).await;
+    let findings = findings(prepared, |prepared| {
+        let text = format!(
+            "the transaction {} of {}, prepared {}, is neither committed nor rolled back",
+            prepared.quoted, prepared.owner, prepared.since
+        );
+        let remedy = format!("ROLLBACK PREPARED {0} (or COMMIT PREPARED {0})", prepared.quoted);
+        match prepared.tables.is_empty() {
+            true => Finding::warning(text, remedy),
+            false => {
+                Finding::refusal(format!("{text} and has locked {}", prepared.tables.join(", ")), remedy)
+            }
+        }
+    });
+    Check::new("prepared-transactions", findings)
+}
+
+/// Sessions that could write while the migration runs.
+pub(super) async fn other_writers(connection: &Connection) -> Check {
+    let writers = match fence::writers(connection, &OUR_SESSIONS).await {
+        Ok(writers) => writers,
+        Err(error) => return Check::new("other-writers", vec![unanswered(&error)]),
+    };
+    let (own, foreign): (Vec<_>, Vec<_>) = writers.into_iter().partition(|writer| writer.own_role);
+    let mut findings: Vec<_> = foreign.iter().map(|writer| of_foreign(writer, connection)).collect();
+    if !own.is_empty() {
+        let names: Vec<_> =
+            own.iter().map(|it| format!("{:?} (pid {})", it.application_name, it.pid)).collect();
+        findings.push(Finding::warning(
+            format!("the fence ends the sessions of our role: {}", names.join(", ")),
+            "nothing to do: their programs open new ones, which only read until the migration has ended",
+        ));
+    }
+    Check::new("other-writers", findings)
+}
+
+fn of_foreign(writer: &Writer, connection: &Connection) -> Finding {
+    let Writer { pid, application_name, user, superuser, .. } = writer;
+    let who = format!("{application_name:?}, user {user} (pid {pid})");
+    if *superuser {
+        let text = format!("an administrator's session may write: {who}");
+        return Finding::warning(text, format!("if it is not needed: SELECT pg_terminate_backend({pid})"));
+    }
+    Finding::refusal(
+        format!("a session of a role that the fence does not cover may write: {who}"),
+        format!("stop that program at {}, then SELECT pg_terminate_backend({pid})", connection.host()),
+    )
+}
+
+fn findings<T>(found: Result<Vec<T>>, describe: impl Fn(T) -> Finding) -> Vec<Finding> {
+    match found {
+        Ok(found) => found.into_iter().map(describe).collect(),
+        Err(error) => vec![unanswered(&error)],
+    }
+}

@@ -1,0 +1,289 @@
+//! The write fence: a setting that makes every other session of our role in this database read-only while a
+//! migration runs.
+//!
+//! Given a [`Connection`], [`raise`] makes read-only transactions the default of the login role in this database
+//! and ends the sessions that began before; [`lift`] takes it back and ends the sessions that began under it, since
+//! a session keeps the default that it began with. An old Kratos goes on answering reads meanwhile, and its writes
+//! fail cleanly instead of leaving rows that the migration can never get past. An ordinary role may do all of this.
+//!
+//! A session of ours that must write opens with the parameter `default_transaction_read_only=off`.
+//!
+//! The fence is told from a setting that an administrator made by a mark beside it: the role's default
+//! `application_name` in this database. Only a superuser may store a setting with a name of our own, and that one
+//! is free text, read by nobody for anything else, and shows in `pg_stat_activity` which sessions are fenced, by
+//! whom and since when. What an administrator had set there is kept in the mark and put back.
+//!
+//! Each step is one transaction or can be done again: `raise` marks, ends sessions, and dates the mark; `lift`
+//! opens, ends sessions, and removes the mark. After a crash at any point [`state`] tells which step it was, and
+//! `lift` or `raise` go on from there.
+
+mod mark;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tokio_postgres::Row;
+
+use mark::Mark;
+
+use super::connect::Connection;
+use super::error::Result;
+
+/// How long ending sessions may take, and how often it is looked at.
+const ENDING: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(50);
+/// A session that began to log in before the setting was there shows a moment later.
+const QUIET_LOOKS: u32 = 2;
+
+/// How far the fence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// New sessions are read-only, those from before may still be there.
+    Raising,
+    /// Every session that is not spared is read-only.
+    Up,
+    /// New sessions can write again, those from before may still be read-only.
+    Lifting,
+}
+
+/// A read-only default of our role in this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FenceState {
+    pub phase: Phase,
+    /// Who raised it; `None`: there is no mark of ours, so an administrator made the setting.
+    pub who: Option<String>,
+    /// Sessions that began later are fenced; RFC 3339 in UTC with microseconds. `None` in [`Phase::Raising`].
+    pub since: Option<String>,
+}
+
+impl FenceState {
+    /// Whether this is our fence, and not a setting that an administrator made.
+    pub fn is_marked_ours(&self) -> bool {
+        self.who.is_some()
+    }
+}
+
+/// Why the fence could not be raised.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FenceError {
+    #[error(transparent)]
+    Database(#[from] super::error::Error),
+    #[error(
+        "an administrator made the role {role} read-only in the database {database}: \
+         ALTER ROLE {role} IN DATABASE {database} RESET default_transaction_read_only"
+    )]
+    Foreign { role: String, database: String },
+}
+
+impl FenceError {
+    /// A stable label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.kind(),
+            Self::Foreign { .. } => "read-only-by-administrator",
+        }
+    }
+}
+
+/// A session that may write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    pub pid: i32,
+    pub application_name: String,
+    pub user: String,
+    /// It logged in as our role: the fence covers and ends it.
+    pub own_role: bool,
+    pub superuser: bool,
+    /// When it began, RFC 3339 in UTC; `None` if our role may not see it.
+    pub since: Option<String>,
+}
+
+/// What is stored for our role in this database.
+struct Stored {
+    read_only: bool,
+    mark: Option<Mark>,
+    application_name: Option<String>,
+}
+
+/// Raises the fence in the name of `who` (unit and task), or takes over one that a killed run left, and ends the
+/// sessions of our role that began before it.
+///
+/// Sessions whose `application_name` begins with one of `spared` stay: they are ours. Does the same again without
+/// harm. A read-only default that an administrator made is refused. Whether a writer is left is told by [`writers`].
+pub async fn raise(
+    connection: &Connection,
+    who: &str,
+    spared: &[&str],
+) -> std::result::Result<FenceState, FenceError> {
+    let stored = stored(connection).await?;
+    if stored.read_only && stored.mark.is_none() {
+        let row =
+            connection.query_one("SELECT quote_ident(session_user), quote_ident(current_database())", &[]);
+        let row = row.await?;
+        return Err(FenceError::Foreign {
+            role: connection.get(&row, 0)?,
+            database: connection.get(&row, 1)?,
+        });
+    }
+    let (since, was) = match stored.mark {
+        // All that began after the older fence are fenced: nobody needs to be ended twice.
+        Some(mark) if stored.read_only => (mark.since, mark.was),
+        Some(mark) => (None, mark.was),
+        None => (None, stored.application_name),
+    };
+    let mut mark = Mark::new(who, since, was);
+    set(connection, true, &mark).await?;
+    let before = match &mark.since {
+        Some(since) => since.clone(),
+        None => now(connection).await?,
+    };
+    end_sessions(connection, &before, spared).await?;
+    if mark.since.is_none() {
+        mark.since = Some(before);
+        set(connection, true, &mark).await?;
+    }
+    Ok(FenceState { phase: Phase::Up, who: Some(mark.who), since: mark.since })
+}
+
+/// Lifts our fence, whatever step it was left in, and ends the sessions that began under it, so that their programs
+/// open new ones that can write. Tells whether there was one; a setting without our mark is left alone.
+pub async fn lift(connection: &Connection, spared: &[&str]) -> Result<bool> {
+    let stored = stored(connection).await?;
+    let Some(mark) = stored.mark else { return Ok(false) };
+    set(connection, false, &mark).await?;
+    let before = now(connection).await?;
+    end_sessions(connection, &before, spared).await?;
+    store(connection, false, mark.was.as_deref()).await?;
+    Ok(true)
+}
+
+/// The read-only default of our role in this database, ours or an administrator's; `None`: there is none. Works from
+/// a fenced session too.
+pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
+    let stored = stored(connection).await?;
+    Ok(match (stored.read_only, stored.mark) {
+        (true, Some(Mark { who, since, .. })) => {
+            let phase = if since.is_some() { Phase::Up } else { Phase::Raising };
+            Some(FenceState { phase, who: Some(who), since })
+        }
+        (false, Some(Mark { who, since, .. })) => {
+            Some(FenceState { phase: Phase::Lifting, who: Some(who), since })
+        }
+        (true, None) => Some(FenceState { phase: Phase::Up, who: None, since: None }),
+        (false, None) => None,
+    })
+}
+
+/// The sessions in this database that may write: neither read-only by default, nor spared, nor of a role that has
+/// no right to change a table of the search path. Those of our own role come first.
+pub async fn writers(connection: &Connection, spared: &[&str]) -> Result<Vec<Writer>> {
+    let since = match state(connection).await? {
+        Some(FenceState { phase: Phase::Up, who: Some(_), since }) => since,
+        _ => None,
+    };
+    // Of other roles' sessions an ordinary role sees the name, but not the type: background workers have no user.
+    let sql = r#"
+        SELECT a.pid, coalesce(a.application_name, ''), r.rolname::text, r.rolname = session_user, r.rolsuper,
+               to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+        WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+          AND coalesce(a.backend_type, 'client backend') = 'client backend'
+          AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS spared WHERE starts_with(a.application_name, spared))
+          AND NOT (r.rolname = session_user AND a.backend_start > $2::text::timestamptz IS TRUE)
+          AND (r.rolname = session_user OR NOT EXISTS (
+                SELECT FROM pg_db_role_setting s, unnest(s.setconfig) AS item
+                WHERE s.setrole = r.oid
+                  AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+                  AND starts_with(item, 'default_transaction_read_only=') AND split_part(item, '=', 2)::bool))
+          AND EXISTS (SELECT FROM pg_class c
+                      WHERE c.relkind IN ('r', 'p')
+                        AND c.relnamespace = ANY (SELECT to_regnamespace(quote_ident(name))
+                                                  FROM unnest(current_schemas(false)) AS name)
+                        AND has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE'))
+        ORDER BY 4 DESC, 1"#;
+    let read = |row: &Row| {
+        Ok(Writer {
+            pid: connection.get(row, 0)?,
+            application_name: connection.get(row, 1)?,
+            user: connection.get(row, 2)?,
+            own_role: connection.get(row, 3)?,
+            superuser: connection.get(row, 4)?,
+            since: connection.get(row, 5)?,
+        })
+    };
+    connection.query(sql, &[&spared, &since]).await?.iter().map(read).collect()
+}
+
+async fn stored(connection: &Connection) -> Result<Stored> {
+    let sql = "SELECT split_part(item, '=', 1), substr(item, strpos(item, '=') + 1)
+        FROM pg_db_role_setting s, unnest(s.setconfig) AS item
+        WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND s.setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user)";
+    let mut stored = Stored { read_only: false, mark: None, application_name: None };
+    for row in connection.query(sql, &[]).await? {
+        let value: String = connection.get(&row, 1)?;
+        match connection.get(&row, 0)? {
+            "default_transaction_read_only" => {
+                let row = connection.query_one("SELECT $1::text::bool", &[&value]).await?;
+                stored.read_only = connection.get(&row, 0)?;
+            }
+            "application_name" => {
+                stored.mark = Mark::parse(&value);
+                stored.application_name = Some(value);
+            }
+            _ => {}
+        }
+    }
+    Ok(stored)
+}
+
+async fn set(connection: &Connection, read_only: bool, mark: &Mark) -> Result<()> {
+    store(connection, read_only, Some(&mark.text())).await
+}
+
+/// Stores both settings at once; `None` removes the name.
+async fn store(connection: &Connection, read_only: bool, application_name: Option<&str>) -> Result<()> {
+    // A login hook may have changed the current role; settings hang on the one that logged in.
+    let sql = "SELECT format('ALTER ROLE SESSION_USER IN DATABASE %I ', current_database()),
+                      CASE WHEN $1::text IS NULL THEN 'RESET application_name'
+                           ELSE format('SET application_name = %L', $1::text) END";
+    let row = connection.query_one(sql, &[&application_name]).await?;
+    let (alter, name): (String, String) = (connection.get(&row, 0)?, connection.get(&row, 1)?);
+    let fence = match read_only {
+        true => "SET default_transaction_read_only = on",
+        false => "RESET default_transaction_read_only",
+    };
+    // READ WRITE: the session itself may be fenced.
+    let sql = format!("BEGIN READ WRITE; SET LOCAL ROLE NONE; {alter}{fence}; {alter}{name}; COMMIT");
+    let done = connection.client().batch_execute(&sql).await;
+    if let Err(error) = done {
+        // Nothing of it was stored; only the session has to leave the failed transaction.
+        let _ = connection.client().batch_execute("ROLLBACK").await;
+        return Err(connection.explain(&error));
+    }
+    Ok(())
+}
+
+/// The server's time, as a mark gives it.
+async fn now(connection: &Connection) -> Result<String> {
+    let sql = r#"SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
+    let row = connection.query_one(sql, &[]).await?;
+    connection.get(&row, 0)
+}
+
+/// Ends the sessions of our role that began before a time, and waits until they are gone, for some seconds at most.
+async fn end_sessions(connection: &Connection, before: &str, spared: &[&str]) -> Result<()> {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
+          AND backend_type = 'client backend' AND backend_start <= $1::text::timestamptz
+          AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(application_name, spared))";
+    let deadline = Instant::now() + ENDING;
+    let mut quiet = 0;
+    loop {
+        quiet = if connection.query(sql, &[&before, &spared]).await?.is_empty() { quiet + 1 } else { 0 };
+        if quiet >= QUIET_LOOKS || Instant::now() >= deadline {
+            return Ok(());
+        }
+        sleep(POLL).await;
+    }
+}
