@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
@@ -37,7 +38,8 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
             "watch with: juju show-task {task} --watch (juju run itself waits for a minute)"
         ))
         .await?;
-    let job = Job { version: version.clone(), dsn, timeout, who };
+    let force = parameters.get("force").and_then(Value::as_bool).unwrap_or(false);
+    let job = Job { version: version.clone(), dsn, timeout, who, force };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (outcome, logged) =
         tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));

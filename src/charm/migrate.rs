@@ -27,7 +27,24 @@ pub fn automatic_job(observed: &Observed) -> Option<Job> {
         dsn,
         timeout: Timeout::DEFAULT,
         who: observed.context.unit.to_string(),
+        force: false,
     })
+}
+
+/// Lifts a write fence that a killed run left. A run that goes on holds the lock, and its fence stays.
+pub async fn lift_leftover_fence(observed: &mut Observed) {
+    let (Some(who), Answer::Ready(dsn), true) = (&observed.fence, observed.answer(), observed.is_leader)
+    else {
+        return;
+    };
+    match migration::lift_leftover_fence(&dsn, &observed.context.unit.to_string()).await {
+        Ok(true) => {
+            tracing::warn!("lifted the write fence that {who} left");
+            observed.fence = None;
+        }
+        Ok(false) => {}
+        Err(error) => tracing::warn!("cannot lift the write fence that {who} left: {error}"),
+    }
 }
 
 /// Migrates without being asked. What Kratos prints is not logged: it is the plan of an empty database.

@@ -40,8 +40,11 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
     let mut observed = observe(agent, &pebble, context, place).await?;
     if let Event::Action(action) = &event {
         actions::run(agent, &pebble, action, &mut observed).await?;
-    } else if let Some(job) = migrate::automatic_job(&observed) {
-        migrate::automatic(agent, &pebble, &mut observed, &job).await?;
+    } else {
+        migrate::lift_leftover_fence(&mut observed).await;
+        if let Some(job) = migrate::automatic_job(&observed) {
+            migrate::automatic(agent, &pebble, &mut observed, &job).await?;
+        }
     }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;

@@ -48,6 +48,7 @@ pub async fn observe(
         status: status?,
         workload,
         schema: SchemaKnowledge::NotAsked,
+        fence: None,
         migration: None,
         context,
         place,
@@ -69,18 +70,19 @@ async fn look_closer(pebble: &Client, observed: &mut Observed) {
         }
     }
     if questions::is_schema_needed(observed) {
-        observed.schema = schema(&kratos, observed).await;
+        survey(&kratos, observed).await;
     }
 }
 
 /// Reads the schema of the database in use, as seen from the program in the container.
-async fn schema(kratos: &Kratos, observed: &Observed) -> SchemaKnowledge {
-    let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else {
-        return SchemaKnowledge::NotAsked;
-    };
+async fn survey(kratos: &Kratos, observed: &mut Observed) {
+    let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else { return };
     match migration::survey(kratos, version, &dsn).await {
-        Ok(schema) => SchemaKnowledge::Known(schema),
-        Err(error) => SchemaKnowledge::Unknown(error.to_string()),
+        Ok(survey) => {
+            observed.schema = SchemaKnowledge::Known(survey.schema);
+            observed.fence = survey.fence;
+        }
+        Err(error) => observed.schema = SchemaKnowledge::Unknown(error.to_string()),
     }
 }
 

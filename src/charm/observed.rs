@@ -30,6 +30,8 @@ pub struct Observed {
     pub status: Status,
     pub workload: Workload,
     pub schema: SchemaKnowledge,
+    /// Who raised the write fence that is up in the database, if it is one of ours and the schema was asked for.
+    pub fence: Option<String>,
     /// What a migration in this dispatch ended with.
     pub migration: Option<Outcome>,
 }

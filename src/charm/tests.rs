@@ -13,7 +13,7 @@ use crate::integrations::database::{CA_PATH, DatabaseRelation, SecretContent};
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
 use crate::kratos::{Place, WorkloadVersion, config};
-use crate::migration::{Failure, Known, Migration, MigrationVersion, Report, Schema};
+use crate::migration::{Counts, Failure, Known, Migration, MigrationVersion, Report, Schema, Trail};
 use crate::pebble::{CheckInfo, Service, ServiceInfo};
 
 const PENDING: &str = "20260114175904000000";
@@ -78,6 +78,7 @@ fn ready() -> Observed {
             ..Container::default()
         }),
         schema: schema(&[APPLIED, PENDING], false),
+        fence: None,
         migration: None,
     }
 }
@@ -367,7 +368,8 @@ fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
     let untold = Schema::compare(&BTreeSet::from([APPLIED.to_owned()]), &known, false);
     observed.schema = SchemaKnowledge::Known(untold.clone());
     assert!(status(&observed).contains("Waiting for database migration: juju run"), "{}", status(&observed));
-    let report = Report { applied: 1, elapsed: Duration::ZERO, schema: untold };
+    let (counts, trail) = (Counts::new(), Trail::default());
+    let report = Report { applied: 1, elapsed: Duration::ZERO, schema: untold, counts, trail };
     let migrated = Observed { migration: Some(Ok(report)), ..observed.clone() };
     assert!(matches!(desired(&migrated).service, DesiredService::Running(_)));
     observed.peers.as_mut().unwrap().application = bag(&[("migration_version_3", "\"v1.1.0\"")]);

@@ -21,7 +21,7 @@ const TERMINATED: Duration = Duration::from_secs(2);
 pub async fn end_leftovers(side: &Connection) -> Result<Vec<String>, Failure> {
     let names = names(side).await?;
     for name in &names {
-        activity::cancel(side, name).await?;
+        activity::cancel_unless_booking(side, name).await?;
         if !activity::wait_gone(side, name, Instant::now() + CANCELED).await?.is_empty() {
             activity::terminate(side, name).await?;
         }

@@ -5,21 +5,30 @@
 //! and a killed Kratos leaves a statement that goes on and commits unbooked: so the order in which a run is
 //! stopped matters, see `stop`.
 
+mod counts;
+mod job;
 mod leftovers;
 mod outcome;
 mod output;
 pub mod plan;
 pub mod preflight;
+mod prepare;
 pub mod repair;
 mod run;
 mod schema;
 mod stop;
+mod survey;
 mod timeout;
+mod verdict;
+mod watch;
 
-pub use outcome::{Failure, Outcome, Report};
+pub use counts::{Counts, Rows};
+pub use job::Job;
+pub use outcome::{Failure, Outcome, Reached, Report, Trail};
 pub use output::Progress;
-pub use run::{Job, run, survey};
+pub use run::run;
 pub use schema::{Known, Migration, MigrationVersion, Schema};
+pub use survey::{Survey, lift_leftover_fence, survey};
 pub use timeout::{InvalidTimeout, Timeout};
 
 /// The command that migrates the database of an application.

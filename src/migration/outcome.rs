@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::counts::Counts;
 use super::schema::Schema;
 use super::timeout::Timeout;
 use crate::kratos::command;
@@ -18,15 +19,30 @@ pub struct Report {
     pub elapsed: Duration,
     /// The schema as it is now.
     pub schema: Schema,
+    /// The rows of the tables that must not lose any, after the run; empty if nothing was run.
+    pub counts: Counts,
+    pub trail: Trail,
+}
+
+/// What is kept of a run for those who ask later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// When it began, by the database's clock; RFC 3339 in UTC.
+    pub begun: String,
+    /// The digest of the plan, if there was one.
+    pub digest: Option<String>,
+    /// Each applied migration with the time until it was done, in milliseconds.
+    pub steps: Vec<(String, u64)>,
 }
 
 /// How far a run came that did not reach its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// Applied by this run.
     pub applied: usize,
     /// Still to do; `None`: the program cannot tell.
     pub pending: Option<usize>,
+    pub trail: Box<Trail>,
 }
 
 /// Why a run did not reach its end. The texts hold no secrets.
@@ -40,14 +56,28 @@ pub enum Failure {
         "the database was migrated by a newer Kratos: {unknown} of its migrations are unknown to {version}"
     )]
     Newer { unknown: usize, version: String },
+    /// A check before the run; nothing was changed.
+    #[error("refused before anything was changed: {0}")]
+    Refused(String),
     #[error("another migration holds the lock: {holder}")]
     Locked { holder: String },
-    #[error("stopped at the timeout of {timeout} s: {}", progress(.reached))]
-    Stopped { timeout: Timeout, reached: Reached },
-    #[error("{reason}; {}", progress(.reached))]
+    #[error("the write fence cannot be raised: {0}")]
+    Fence(String),
+    #[error("stopped at the timeout of {timeout} s: {}{}", progress(reached), blocked_by(blockers))]
+    Stopped { timeout: Timeout, reached: Reached, blockers: Vec<String> },
+    #[error("{reason}; {}", progress(reached))]
     Failed { reason: String, reached: Reached },
+    /// Every further run would fail in the same way.
+    #[error("{diagnosis}; {}", progress(reached))]
+    Wedged { diagnosis: String, reached: Reached },
     #[error("nothing is pending, but these indexes are invalid: {}", .0.join(", "))]
     InvalidIndexes(Vec<String>),
+    #[error("nothing is pending, but {table} holds {after} rows, and held {before} before")]
+    Lost { table: String, before: i64, after: i64 },
+}
+
+fn blocked_by(blockers: &[String]) -> String {
+    if blockers.is_empty() { String::new() } else { format!("; it waited for {}", blockers.join(" and ")) }
 }
 
 impl From<command::Error> for Failure {
@@ -71,17 +101,23 @@ impl Failure {
             Self::Database(_) => "database",
             Self::Program(_) => "program",
             Self::Newer { .. } => "newer",
+            Self::Refused(_) => "refused",
             Self::Locked { .. } => "locked",
+            Self::Fence(_) => "fence",
             Self::Stopped { .. } => "stopped",
             Self::Failed { .. } => "failed",
+            Self::Wedged { .. } => "wedged",
             Self::InvalidIndexes(_) => "invalid-indexes",
+            Self::Lost { .. } => "lost-rows",
         }
     }
 
     /// How far the run came, if it began.
-    pub fn reached(&self) -> Option<Reached> {
+    pub fn reached(&self) -> Option<&Reached> {
         match self {
-            Self::Stopped { reached, .. } | Self::Failed { reached, .. } => Some(*reached),
+            Self::Stopped { reached, .. } | Self::Failed { reached, .. } | Self::Wedged { reached, .. } => {
+                Some(reached)
+            }
             _ => None,
         }
     }
@@ -95,10 +131,13 @@ impl Failure {
             }
             Self::Newer { .. } => format!("go back to the newer charm: juju refresh {application}"),
             Self::Locked { .. } => format!("when it has ended, run: {migrate}"),
+            Self::Wedged { .. } => format!("see juju run {application}/leader repair-migration"),
+            Self::Lost { .. } => format!("compare with a backup, then run: {migrate}"),
+            Self::Refused(_) => format!("mend this, then run: {migrate}"),
             Self::InvalidIndexes(_) => {
                 format!("rebuild each with REINDEX INDEX CONCURRENTLY, then run: {migrate}")
             }
-            Self::Database(_) | Self::Program(_) | Self::Failed { .. } => {
+            Self::Database(_) | Self::Program(_) | Self::Fence(_) | Self::Failed { .. } => {
                 format!("then run again: {migrate}")
             }
         };
@@ -112,13 +151,21 @@ mod tests {
 
     #[test]
     fn every_failure_names_the_next_command() {
-        let reached = Reached { applied: 3, pending: Some(4) };
+        let reached = Reached { applied: 3, pending: Some(4), trail: Box::default() };
+        let blockers = vec!["pid 7".to_owned()];
         let failures = [
             (Failure::Database(postgres::Error::ReadOnly { host: "db:5432".to_owned() }), "run-migration"),
             (Failure::Program("no program".to_owned()), "run-migration"),
             (Failure::Newer { unknown: 7, version: "v25.4.0".to_owned() }, "juju refresh kratos"),
             (Failure::Locked { holder: "green/0".to_owned() }, "run-migration"),
-            (Failure::Stopped { timeout: Timeout::DEFAULT, reached }, "run-migration timeout=240"),
+            (Failure::Refused("not a primary".to_owned()), "run-migration"),
+            (Failure::Fence("by an administrator".to_owned()), "run-migration"),
+            (Failure::Wedged { diagnosis: "wedge".to_owned(), reached: reached.clone() }, "repair-migration"),
+            (Failure::Lost { table: "sessions".to_owned(), before: 2, after: 1 }, "backup"),
+            (
+                Failure::Stopped { timeout: Timeout::DEFAULT, reached: reached.clone(), blockers },
+                "it waited for pid 7; go on with: juju run kratos/leader run-migration timeout=240",
+            ),
             (Failure::Failed { reason: "ERROR (SQLSTATE 42501)".to_owned(), reached }, "run-migration"),
             (Failure::InvalidIndexes(vec!["public.idx".to_owned()]), "REINDEX"),
         ];

@@ -1,6 +1,7 @@
 //! The output of the migration process, from pieces of bytes to lines that may be shown.
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::pebble::Output;
 use crate::postgres::Dsn;
@@ -14,6 +15,12 @@ pub enum Progress {
     Line(String),
 }
 
+/// Says something of the charm's own.
+pub(super) fn say(progress: &mpsc::UnboundedSender<Progress>, text: String) {
+    // Nobody may be listening any more.
+    let _ = progress.send(Progress::Step(text));
+}
+
 /// The most of a line that is shown, in characters; Kratos prints whole SQL statements.
 const LONGEST_LINE: usize = 400;
 /// The end of the error output that is kept to tell a failure from, in bytes.
@@ -25,12 +32,29 @@ pub struct Lines<'a> {
     progress: mpsc::UnboundedSender<Progress>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    errors: String,
+    begun: Instant,
+    kept: Kept,
+}
+
+/// What is kept of the output.
+#[derive(Default)]
+pub struct Kept {
+    /// The end of the error output.
+    pub errors: String,
+    /// Each applied migration with the milliseconds from the start until Kratos said so.
+    pub steps: Vec<(String, u64)>,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(dsn: &'a Dsn, progress: mpsc::UnboundedSender<Progress>) -> Self {
-        Self { dsn, progress, stdout: Vec::new(), stderr: Vec::new(), errors: String::new() }
+        Self {
+            dsn,
+            progress,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            begun: Instant::now(),
+            kept: Kept::default(),
+        }
     }
 
     /// Takes a piece of output, cut anywhere.
@@ -51,8 +75,8 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Hands on what stands without a line end, and returns the end of the error output.
-    pub fn finish(mut self) -> String {
+    /// Hands on what stands without a line end, and returns what is kept.
+    pub fn finish(mut self) -> Kept {
         let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
         if !stdout.is_empty() {
             self.plan(&String::from_utf8_lossy(&stdout));
@@ -60,17 +84,23 @@ impl<'a> Lines<'a> {
         if !stderr.is_empty() {
             self.error(&String::from_utf8_lossy(&stderr));
         }
-        self.errors
+        self.kept
     }
 
     fn error(&mut self, line: &str) {
         let line = self.dsn.redact(line).into_owned();
         self.show(&line);
-        self.errors.push_str(&line);
-        self.errors.push('\n');
-        if self.errors.len() > KEPT {
-            let from = self.errors.ceil_char_boundary(self.errors.len() - KEPT / 2);
-            self.errors.drain(..from);
+        if line.contains(" applied successfully ")
+            && let Some((_, version)) = line.rsplit_once(" version=")
+        {
+            let elapsed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.kept.steps.push((version.trim().to_owned(), elapsed));
+        }
+        let errors = &mut self.kept.errors;
+        errors.push_str(&line);
+        errors.push('\n');
+        if errors.len() > KEPT {
+            errors.drain(..errors.ceil_char_boundary(errors.len() - KEPT / 2));
         }
     }
 
@@ -141,7 +171,7 @@ mod tests {
         lines.push(&Output::Stdout(
             "2019\tnetworks\tApplied\t\n2020\tnew\tPending\t\nALTER TABLE x;\n".into(),
         ));
-        let errors = lines.finish();
+        let errors = lines.finish().errors;
         let mut shown = Vec::new();
         while let Ok(Progress::Line(line)) = receiver.try_recv() {
             shown.push(line);

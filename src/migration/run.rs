@@ -1,135 +1,75 @@
-//! One run of the migration: lock, process, deadline, verdict.
+//! One run of the migration: plan, checks, lock, fence, process, deadline, verdict.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep};
 
-use super::leftovers::{PREFIX, end_leftovers};
-use super::outcome::{Failure, Outcome, Reached, Report};
-use super::output::{Lines, Progress};
-use super::schema::{Known, Migration, MigrationVersion, Schema};
+use super::counts::{self, Counts};
+use super::job::{Job, connect};
+use super::leftovers::end_leftovers;
+use super::outcome::{Failure, Outcome, Report, Trail};
+use super::output::{Lines, Progress, say};
+use super::preflight::OUR_SESSIONS;
+use super::prepare::{Prepared, prepare};
+use super::schema::Schema;
 use super::stop::stop;
-use super::timeout::Timeout;
-use crate::kratos::WorkloadVersion;
-use crate::kratos::command::{self, Kratos};
-use crate::kratos::process::KratosProcess;
-use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, holder};
+use super::survey::{Program, look, program};
+use super::verdict::{End, Facts, check_indexes, verdict};
+use super::watch::{Watch, blockers};
+use crate::kratos::command::Kratos;
+use crate::postgres::{self, AdvisoryLock, Connection, LockKey, catalog, fence, holder};
 
-/// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Between two looks at how far it is.
-const LOOK: Duration = Duration::from_secs(2);
 /// From the end of the output to the exit code.
 const EXIT: Duration = Duration::from_secs(5);
-/// The first server that can watch a client's connection while a statement runs.
-const FIRST_WITH_CLIENT_CHECK: i32 = 140_000;
+/// How long a transactional migration waits for a lock before it lets those behind it pass, and tries again.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+const MOST_TRIES: usize = 100;
 
-/// What to migrate, for whom, and how long.
-#[derive(Clone, Debug)]
-pub struct Job {
-    pub version: WorkloadVersion,
-    pub dsn: Dsn,
-    pub timeout: Timeout,
-    /// The unit, and the task if an action asked for it: the name under which the sessions are known.
-    pub who: String,
-}
-
-impl Job {
-    /// The name of the side connection, which holds the lock.
-    fn holder_name(&self) -> String {
-        format!("kratos-operator {}", self.who)
-    }
-
-    /// The name of Kratos' own sessions.
-    fn process_name(&self) -> String {
-        format!("{PREFIX}{}", self.who)
-    }
-
-    /// The DSN of the process: sessions that can be found, and that end by themselves soon after the process.
-    fn process_dsn(&self, server_version: i32) -> Dsn {
-        let dsn = self.dsn.clone().with_param("application_name", &self.process_name());
-        if server_version < FIRST_WITH_CLIENT_CHECK {
-            return dsn;
-        }
-        dsn.with_param("client_connection_check_interval", "500")
-    }
-}
-
-/// Tells what is pending in a database for a Kratos program.
-pub async fn survey(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Schema, Failure> {
-    let connection = connect(dsn, "kratos-operator").await?;
-    let known = known(kratos, version, dsn).await?;
-    look(&connection, &known).await
-}
-
-/// A connection of ours. No question of ours may wait behind a lock of the migration: the statement that is to stop
-/// it would wait behind the question.
-async fn connect(dsn: &Dsn, name: &str) -> Result<Connection, Failure> {
-    let connection = Connection::open(dsn, name, CONNECT).await?;
-    let limits = "SET lock_timeout = '1s'; SET statement_timeout = '5s'";
-    connection.client().batch_execute(limits).await.map_err(|error| connection.explain(&error))?;
-    Ok(connection)
-}
-
-async fn known(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Known, Failure> {
-    if !version.has_migration_status() {
-        return Ok(Known::of_program_without_status(version));
-    }
-    let mut migrations = Vec::new();
-    for listed in kratos.migrations(dsn).await? {
-        let Some(version) = MigrationVersion::parse(&listed.version) else {
-            return Err(Failure::Program(format!(
-                "Kratos lists a migration {:?}, which is no number",
-                listed.version
-            )));
-        };
-        migrations.push(Migration { version, name: listed.name });
-    }
-    if migrations.is_empty() {
-        return Err(Failure::Program("Kratos lists no migrations at all".to_owned()));
-    }
-    Ok(Known::Listed(migrations))
-}
-
-async fn look(connection: &Connection, known: &Known) -> Result<Schema, Failure> {
-    let rows = catalog::applied_versions(connection).await?;
-    let is_unused = match &rows {
-        // Tables without bookkeeping are somebody's.
-        None => !catalog::has_tables(connection).await?,
-        Some(_) => is_never_served(connection).await?,
-    };
-    Ok(Schema::compare(&rows.unwrap_or_default(), known, is_unused))
-}
-
-/// Kratos writes its one row of `networks` when it serves first; every other row hangs on that.
-async fn is_never_served(connection: &Connection) -> Result<bool, postgres::Error> {
-    let ask = async {
-        let table = connection.client().query_one("SELECT to_regclass('networks') IS NULL", &[]).await?;
-        if table.try_get(0)? {
-            return Ok(true);
-        }
-        let row = connection.client().query_one("SELECT NOT EXISTS (SELECT FROM networks)", &[]).await?;
-        row.try_get(0)
-    };
-    ask.await.map_err(|error: tokio_postgres::Error| connection.explain(&error))
-}
-
-/// Migrates. Returns when the process and its sessions are gone, some seconds after the timeout at the latest.
+/// Migrates. Returns when the process and its sessions are gone, some seconds after the timeout at the latest, and
+/// the fence is down.
 pub async fn run(kratos: &Kratos, job: &Job, progress: &UnboundedSender<Progress>) -> Outcome {
     let side = connect(&job.dsn, &job.holder_name()).await?;
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
+    let program = program(kratos, &job.version, &job.dsn).await?;
+    let before = look(&side, &program.known).await?;
+    if before.is_newer() {
+        return Err(Failure::Newer { unknown: before.unknown.len(), version: job.version.to_string() });
+    }
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };
-    let outcome = run_locked(kratos, job, &side, progress).await;
+    let outcome = run_locked(kratos, job, &side, &program, progress).await;
     // The lock ends with its session in any case.
     if let Err(error) = lock.release().await {
         tracing::warn!("{error}");
     }
     outcome
+}
+
+async fn run_locked(
+    kratos: &Kratos,
+    job: &Job,
+    side: &Connection,
+    program: &Program,
+    progress: &UnboundedSender<Progress>,
+) -> Outcome {
+    for name in end_leftovers(side).await? {
+        say(progress, format!("ended what an earlier run left: {name}"));
+    }
+    // Somebody else may have been faster.
+    let before = look(side, &program.known).await?;
+    // Nobody ever served from the database: there is nothing to be careful with.
+    let is_careful = !before.is_current() && !before.unused;
+    let prepared = match is_careful {
+        true => prepare(kratos, job, side, program, &before, progress).await?,
+        false => Prepared::default(),
+    };
+    let run = Run { kratos, job, side, program, before: &before, prepared: &prepared, progress };
+    if is_careful { run.behind_the_fence().await } else { run.go(&Counts::new()).await }
 }
 
 async fn name_holder(side: &Connection) -> String {
@@ -142,136 +82,140 @@ async fn name_holder(side: &Connection) -> String {
     }
 }
 
-async fn run_locked(
-    kratos: &Kratos,
-    job: &Job,
-    side: &Connection,
-    progress: &UnboundedSender<Progress>,
-) -> Outcome {
-    for name in end_leftovers(side).await? {
-        say(progress, format!("ended what an earlier run left: {name}"));
-    }
-    let known = known(kratos, &job.version, &job.dsn).await?;
-    let before = look(side, &known).await?;
-    if before.is_newer() {
-        return Err(Failure::Newer { unknown: before.unknown.len(), version: job.version.to_string() });
-    }
-    let begun = Instant::now();
-    if before.is_current() {
-        return verdict(
-            side,
-            Verdict { before: &before, after: before.clone(), end: End::Exited(0), begun, job },
-            "",
-        )
-        .await;
-    }
-    let pending =
-        before.pending_count().map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
-    say(progress, format!("{pending} migrations pending for {}; timeout {} s", job.version, job.timeout));
-    let dsn = job.process_dsn(side.server_version_num());
-    let mut process = kratos.migrate(&job.version, &dsn, job.timeout.duration()).await?;
-    let mut lines = Lines::new(&job.dsn, progress.clone());
-    let watch =
-        Watch { side, known: &known, total: before.applied + before.pending_count().unwrap_or(0), progress };
-    let end = if watch.until(begun + job.timeout.duration(), &mut process, &mut lines).await {
-        match process.wait(EXIT).await {
-            Ok(code) => End::Exited(code),
-            Err(error) => End::Lost(error.to_string()),
-        }
-    } else {
-        say(progress, format!("timeout of {} s: stopping", job.timeout));
-        stop(&mut process, &mut lines, side, &job.process_name()).await;
-        End::Stopped
-    };
-    let errors = lines.finish();
-    // The side connection may have died with its server; the truth is worth another.
-    let fresh = connect(&job.dsn, &job.holder_name()).await?;
-    let after = look(&fresh, &known).await?;
-    verdict(&fresh, Verdict { before: &before, after, end, begun, job }, &errors).await
-}
-
-fn say(progress: &UnboundedSender<Progress>, text: String) {
-    // Nobody may be listening any more.
-    let _ = progress.send(Progress::Step(text));
-}
-
-/// How the process ended.
-enum End {
-    Exited(i64),
-    Lost(String),
-    Stopped,
-}
-
-struct Verdict<'a> {
-    before: &'a Schema,
-    after: Schema,
-    end: End,
-    begun: Instant,
+/// A run that holds the lock.
+struct Run<'a> {
+    kratos: &'a Kratos,
     job: &'a Job,
-}
-
-/// The database decides: an exit code alone is neither success nor failure where it can tell.
-async fn verdict(connection: &Connection, facts: Verdict<'_>, errors: &str) -> Outcome {
-    let Verdict { before, after, end, begun, job } = facts;
-    let applied = after.applied.saturating_sub(before.applied);
-    let is_done = match after.pending_count() {
-        Some(pending) => pending == 0,
-        None => matches!(end, End::Exited(0)) && after.applied > 0,
-    };
-    if is_done {
-        let invalid = catalog::invalid_indexes(connection).await?;
-        if !invalid.is_empty() {
-            return Err(Failure::InvalidIndexes(invalid.into_iter().map(|index| index.quoted).collect()));
-        }
-        return Ok(Report { applied, elapsed: begun.elapsed(), schema: after });
-    }
-    let reached = Reached { applied, pending: after.pending_count() };
-    let reason = match end {
-        End::Stopped => return Err(Failure::Stopped { timeout: job.timeout, reached }),
-        End::Lost(reason) => reason,
-        End::Exited(code) => match command::reason(errors) {
-            reason if reason.is_empty() => format!("Kratos exited with {code}"),
-            reason => format!("Kratos exited with {code}: {reason}"),
-        },
-    };
-    Err(Failure::Failed { reason, reached })
-}
-
-/// Watches a process.
-struct Watch<'a> {
     side: &'a Connection,
-    known: &'a Known,
-    total: usize,
+    program: &'a Program,
+    before: &'a Schema,
+    prepared: &'a Prepared,
     progress: &'a UnboundedSender<Progress>,
 }
 
-impl Watch<'_> {
-    /// Reads the output until its end, or until the deadline; tells whether the end came.
-    async fn until(&self, deadline: Instant, process: &mut KratosProcess, lines: &mut Lines<'_>) -> bool {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        looks.reset();
-        let mut seen = None;
-        loop {
-            tokio::select! {
-                biased;
-                () = sleep_until(deadline) => return false,
-                piece = process.next_output() => match piece {
-                    Some(piece) => lines.push(&piece),
-                    None => return true,
-                },
-                _ = looks.tick() => self.look(&mut seen).await,
-            }
+impl Run<'_> {
+    /// Raises the fence, runs, and lifts the fence whatever happened.
+    async fn behind_the_fence(&self) -> Outcome {
+        let outcome = match self.raise().await {
+            Ok(()) => match counts::count(self.side).await {
+                Ok(counts) => self.go(&counts).await,
+                Err(error) => Err(error.into()),
+            },
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = self.lift().await {
+            tracing::error!("the write fence is still up: {failure}; the next dispatch lifts it");
         }
+        outcome
     }
 
-    /// Looks at nothing but the bookkeeping table, which no migration locks.
-    async fn look(&self, seen: &mut Option<usize>) {
-        let Ok(Ok(Some(rows))) = timeout(LOOK, catalog::applied_versions(self.side)).await else { return };
-        let applied = Schema::compare(&rows, self.known, false).applied;
-        if *seen != Some(applied) && self.total > 0 {
-            say(self.progress, format!("{applied} of {} migrations applied", self.total));
-            *seen = Some(applied);
+    async fn raise(&self) -> Result<(), Failure> {
+        let raised = fence::raise(self.side, &self.job.who, &OUR_SESSIONS).await;
+        raised.map_err(|error| Failure::Fence(error.to_string()))?;
+        say(self.progress, "write fence raised: old servers go on reading, and cannot write".to_owned());
+        let writers = fence::writers(self.side, &OUR_SESSIONS).await?;
+        let text = |writer: &fence::Writer| {
+            format!("{} (user {}, pid {})", writer.application_name, writer.user, writer.pid)
+        };
+        let others: Vec<String> = writers.iter().filter(|writer| !writer.superuser).map(text).collect();
+        if others.is_empty() {
+            return Ok(());
         }
+        Err(Failure::Fence(format!("these sessions can still write: {}", others.join(", "))))
+    }
+
+    async fn lift(&self) -> Result<(), Failure> {
+        // The side connection may have died with its server.
+        let is_lifted = match fence::lift(self.side, &OUR_SESSIONS).await {
+            Ok(is_lifted) => is_lifted,
+            Err(_) => {
+                let fresh = connect(&self.job.dsn, &self.job.holder_name()).await?;
+                fence::lift(&fresh, &OUR_SESSIONS).await?
+            }
+        };
+        if is_lifted {
+            say(self.progress, "write fence lifted".to_owned());
+        }
+        Ok(())
+    }
+
+    async fn go(&self, counts: &Counts) -> Outcome {
+        let before = self.before;
+        let begun = Instant::now();
+        let mut trail =
+            Trail { begun: self.clock().await?, digest: self.prepared.digest.clone(), steps: Vec::new() };
+        if before.is_current() {
+            check_indexes(self.side).await?;
+            let elapsed = begun.elapsed();
+            return Ok(Report { applied: 0, elapsed, schema: before.clone(), counts: Counts::new(), trail });
+        }
+        let pending = before.pending_count().map_or_else(|| "unknown".to_owned(), |count| count.to_string());
+        let Job { version, timeout, .. } = self.job;
+        say(self.progress, format!("{pending} migrations pending for {version}; timeout {timeout} s"));
+        let deadline = begun + timeout.duration();
+        let mut tries = 0;
+        let end = loop {
+            let end = self.attempt(before, deadline, &mut trail).await?;
+            tries += 1;
+            match &end {
+                End::Exited { errors, .. }
+                    if self.prepared.is_transactional
+                        && errors.contains("55P03")
+                        && tries < MOST_TRIES
+                        && Instant::now() + BETWEEN_TRIES < deadline =>
+                {
+                    say(
+                        self.progress,
+                        "a lock was not free: those behind may pass, then it is tried again".to_owned(),
+                    );
+                    sleep(BETWEEN_TRIES).await;
+                }
+                _ => break end,
+            }
+        };
+        let facts =
+            Facts { job: self.job, program: self.program, before, counts, elapsed: begun.elapsed(), trail };
+        verdict(facts, end).await
+    }
+
+    /// Runs Kratos once.
+    async fn attempt(&self, before: &Schema, deadline: Instant, trail: &mut Trail) -> Result<End, Failure> {
+        let begun = Instant::now();
+        let lock_timeout = self.prepared.is_transactional.then_some(LOCK_TIMEOUT);
+        let dsn = self.job.process_dsn(self.side.server_version_num(), lock_timeout);
+        let limit = deadline.saturating_duration_since(begun);
+        let mut process = self.kratos.migrate(&self.job.version, &dsn, limit).await?;
+        let mut lines = Lines::new(&self.job.dsn, self.progress.clone());
+        let name = self.job.process_name();
+        let total = before.pending_count().map_or(0, |pending| before.applied + pending);
+        let watch = Watch {
+            side: self.side,
+            name: &name,
+            known: &self.program.known,
+            total,
+            progress: self.progress,
+        };
+        let end = if watch.until(deadline, &mut process, &mut lines).await {
+            process.wait(EXIT).await.map_err(|error| error.to_string())
+        } else {
+            say(self.progress, format!("timeout of {} s: stopping", self.job.timeout));
+            let blockers = blockers(self.side, &name).await;
+            stop(&mut process, &mut lines, self.side, &name).await;
+            trail.steps.extend(lines.finish().steps);
+            return Ok(End::Stopped { blockers });
+        };
+        let output = lines.finish();
+        trail.steps.extend(output.steps);
+        Ok(match end {
+            Ok(code) => End::Exited { code, errors: output.errors },
+            Err(reason) => End::Lost(reason),
+        })
+    }
+
+    /// Now, by the database's clock.
+    async fn clock(&self) -> Result<String, Failure> {
+        const NOW: &str = r#"SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#;
+        let ask = async { self.side.client().query_one(NOW, &[]).await?.try_get(0) };
+        ask.await.map_err(|error: tokio_postgres::Error| self.side.explain(&error).into())
     }
 }

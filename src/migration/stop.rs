@@ -28,7 +28,7 @@ pub async fn stop(process: &mut KratosProcess, lines: &mut Lines<'_>, side: &Con
     let canceling = Instant::now() + CANCELING;
     let mut has_ended = false;
     while !has_ended && Instant::now() < canceling {
-        match timeout(ANSWER, activity::cancel(side, name)).await {
+        match timeout(ANSWER, activity::cancel_unless_booking(side, name)).await {
             Ok(Ok(_)) => has_ended = drain(process, lines, BETWEEN_CANCELS).await,
             // A server that does not answer cannot cancel either.
             Ok(Err(_)) | Err(_) => break,

@@ -1,0 +1,65 @@
+//! One run's task: what to migrate, for whom, within which time; and the connections that it opens.
+
+use std::time::Duration;
+
+use super::leftovers::PREFIX;
+use super::outcome::Failure;
+use super::timeout::Timeout;
+use crate::kratos::WorkloadVersion;
+use crate::postgres::{Connection, Dsn};
+
+/// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The first server that can watch a client's connection while a statement runs.
+const FIRST_WITH_CLIENT_CHECK: i32 = 140_000;
+
+/// What to migrate, for whom, and how long.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub version: WorkloadVersion,
+    pub dsn: Dsn,
+    pub timeout: Timeout,
+    /// The unit, and the task if an action asked for it: the name under which the sessions are known.
+    pub who: String,
+    /// Go on although the plan takes longer than the timeout.
+    pub force: bool,
+}
+
+impl Job {
+    /// The name of the side connection, which holds the lock.
+    pub(super) fn holder_name(&self) -> String {
+        format!("kratos-operator {}", self.who)
+    }
+
+    /// The name of Kratos' own sessions.
+    pub(super) fn process_name(&self) -> String {
+        format!("{PREFIX}{}", self.who)
+    }
+
+    /// The DSN of the process: sessions that can be found, that the fence does not hold up, and that end by
+    /// themselves soon after the process. With `lock_timeout` no statement waits longer than that for a lock.
+    pub(super) fn process_dsn(&self, server_version: i32, lock_timeout: Option<Duration>) -> Dsn {
+        let mut dsn = self
+            .dsn
+            .clone()
+            .with_param("application_name", &self.process_name())
+            .with_param("default_transaction_read_only", "off");
+        if server_version >= FIRST_WITH_CLIENT_CHECK {
+            dsn = dsn.with_param("client_connection_check_interval", "500");
+        }
+        match lock_timeout {
+            Some(limit) => dsn.with_param("lock_timeout", &limit.as_millis().to_string()),
+            None => dsn,
+        }
+    }
+}
+
+/// A connection of ours, which the fence does not hold up. No question of ours may wait behind a lock of the
+/// migration: the statement that is to stop it would wait behind the question.
+pub(super) async fn connect(dsn: &Dsn, name: &str) -> Result<Connection, Failure> {
+    const SETTINGS: &str = "SET lock_timeout = '1s'; SET statement_timeout = '5s'; \
+                            SET default_transaction_read_only = off";
+    let connection = Connection::open(dsn, name, CONNECT).await?;
+    connection.client().batch_execute(SETTINGS).await.map_err(|error| connection.explain(&error))?;
+    Ok(connection)
+}

@@ -1,0 +1,74 @@
+//! Before a run: the plan, and the checks that may refuse it. Nothing of the production database is changed.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::job::Job;
+use super::outcome::Failure;
+use super::output::{Progress, say};
+use super::plan::{Mode, Plan, plan};
+use super::preflight::{Facts, Verdict, preflight};
+use super::schema::Schema;
+use super::survey::Program;
+use crate::kratos::command::Kratos;
+use crate::postgres::Connection;
+
+/// What is known before the run.
+#[derive(Default)]
+pub(super) struct Prepared {
+    pub digest: Option<String>,
+    /// Everything pending runs in a transaction, so that waiting for a lock may be given up and tried again.
+    pub is_transactional: bool,
+}
+
+/// Plans and checks.
+pub(super) async fn prepare(
+    kratos: &Kratos,
+    job: &Job,
+    side: &Connection,
+    program: &Program,
+    schema: &Schema,
+    progress: &UnboundedSender<Progress>,
+) -> Result<Prepared, Failure> {
+    let plan = match plan(kratos, &job.version, &job.dsn).await {
+        Ok(plan) => Some(plan),
+        // A program that cannot tell what is pending has no plan; the run goes on without one.
+        Err(Failure::Program(why)) if schema.pending.is_none() => {
+            say(progress, why);
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let touched: Vec<String> = plan.iter().flat_map(touched).collect();
+    let facts = Facts {
+        dsn: &job.dsn,
+        schema,
+        listed: &program.listed,
+        touched: &touched,
+        estimate: plan.as_ref().map(|plan| Duration::from_secs_f64(plan.estimate_seconds)),
+        timeout: job.timeout,
+        force: job.force,
+    };
+    let report = preflight(side, facts).await;
+    if report.is_refused() {
+        let text = |(name, finding): (&str, &super::preflight::Finding)| match finding.remedy.as_str() {
+            "" => format!("{name}: {}", finding.text),
+            remedy => format!("{name}: {}; remedy: {remedy}", finding.text),
+        };
+        let refusals: Vec<String> = report.findings(Verdict::Refusal).map(text).collect();
+        return Err(Failure::Refused(refusals.join(" | ")));
+    }
+    say(progress, format!("preflight: {report}"));
+    let Some(plan) = plan else { return Ok(Prepared::default()) };
+    let short: String = plan.digest.chars().take(12).collect();
+    say(progress, format!("plan {short}: at most about {:.0} s", plan.estimate_seconds.ceil()));
+    Ok(Prepared {
+        is_transactional: plan.migrations.iter().all(|step| step.mode == Mode::Transaction),
+        digest: Some(short),
+    })
+}
+
+fn touched(plan: &Plan) -> Vec<String> {
+    plan.migrations.iter().flat_map(|step| &step.tables).map(|touched| touched.table.clone()).collect()
+}

@@ -1,0 +1,92 @@
+//! The truth about a database, seen from a Kratos program: what is applied, pending and unknown, and whether a write
+//! fence is up.
+
+use super::job::connect;
+use super::outcome::Failure;
+use super::schema::{Known, Migration, MigrationVersion, Schema};
+use crate::kratos::WorkloadVersion;
+use crate::kratos::command::{Kratos, ListedMigration};
+use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
+
+/// What is found out before anything is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    pub schema: Schema,
+    /// Who raised the fence that is up, if it is one of ours.
+    pub fence: Option<String>,
+}
+
+/// The migrations that a program carries.
+pub(super) struct Program {
+    pub known: Known,
+    /// With their SQL; empty if the program cannot tell.
+    pub listed: Vec<ListedMigration>,
+}
+
+/// Tells what is pending in a database for a Kratos program. Changes nothing.
+pub async fn survey(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Survey, Failure> {
+    let connection = connect(dsn, "kratos-operator").await?;
+    let program = program(kratos, version, dsn).await?;
+    let schema = look(&connection, &program.known).await?;
+    let fence = fence::state(&connection).await?.and_then(|state| state.who);
+    Ok(Survey { schema, fence })
+}
+
+/// Lifts a fence that a killed run left; `false` if there is none of ours, or if its run still goes on.
+pub async fn lift_leftover_fence(dsn: &Dsn, who: &str) -> Result<bool, Failure> {
+    let connection = connect(dsn, &format!("kratos-operator {who}")).await?;
+    let Some(lock) = AdvisoryLock::try_acquire(&connection, LockKey::MIGRATION).await? else {
+        return Ok(false);
+    };
+    let is_lifted = fence::lift(&connection, &super::preflight::OUR_SESSIONS).await?;
+    lock.release().await?;
+    Ok(is_lifted)
+}
+
+/// What the program carries.
+pub(super) async fn program(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+) -> Result<Program, Failure> {
+    if !version.has_migration_status() {
+        return Ok(Program { known: Known::of_program_without_status(version), listed: Vec::new() });
+    }
+    let listed = kratos.migrations(dsn).await?;
+    let mut migrations = Vec::new();
+    for migration in &listed {
+        let Some(version) = MigrationVersion::parse(&migration.version) else {
+            let text = format!("Kratos lists a migration {:?}, which is no number", migration.version);
+            return Err(Failure::Program(text));
+        };
+        migrations.push(Migration { version, name: migration.name.clone() });
+    }
+    if migrations.is_empty() {
+        return Err(Failure::Program("Kratos lists no migrations at all".to_owned()));
+    }
+    Ok(Program { known: Known::Listed(migrations), listed })
+}
+
+/// What the database holds of it.
+pub(super) async fn look(connection: &Connection, known: &Known) -> Result<Schema, Failure> {
+    let rows = catalog::applied_versions(connection).await?;
+    let is_unused = match &rows {
+        // Tables without bookkeeping are somebody's.
+        None => !catalog::has_tables(connection).await?,
+        Some(_) => is_never_served(connection).await?,
+    };
+    Ok(Schema::compare(&rows.unwrap_or_default(), known, is_unused))
+}
+
+/// Kratos writes its one row of `networks` when it serves first; every other row hangs on that.
+async fn is_never_served(connection: &Connection) -> Result<bool, postgres::Error> {
+    let ask = async {
+        let table = connection.client().query_one("SELECT to_regclass('networks') IS NULL", &[]).await?;
+        if table.try_get(0)? {
+            return Ok(true);
+        }
+        let row = connection.client().query_one("SELECT NOT EXISTS (SELECT FROM networks)", &[]).await?;
+        row.try_get(0)
+    };
+    ask.await.map_err(|error: tokio_postgres::Error| connection.explain(&error))
+}

@@ -1,0 +1,74 @@
+//! The verdict on a run, from the database: an exit code alone is neither success nor failure where it can tell.
+
+use std::time::Duration;
+
+use super::counts::{self, Counts};
+use super::job::{Job, connect};
+use super::outcome::{Failure, Outcome, Reached, Report, Trail};
+use super::repair::{Diagnosis, diagnose};
+use super::schema::Schema;
+use super::survey::{Program, look};
+use crate::kratos::command;
+use crate::postgres::{Connection, catalog};
+
+/// How the process ended.
+pub(super) enum End {
+    /// By itself, with the end of its error output.
+    Exited { code: i64, errors: String },
+    /// Nobody knows.
+    Lost(String),
+    /// At the deadline; whom it waited for.
+    Stopped { blockers: Vec<String> },
+}
+
+/// What the verdict is made of.
+pub(super) struct Facts<'a> {
+    pub job: &'a Job,
+    pub program: &'a Program,
+    pub before: &'a Schema,
+    pub counts: &'a Counts,
+    pub elapsed: Duration,
+    pub trail: Trail,
+}
+
+/// Judges a run that was made. Opens a connection of its own: the run's may have died with its server.
+pub(super) async fn verdict(facts: Facts<'_>, end: End) -> Outcome {
+    let connection = connect(&facts.job.dsn, &facts.job.holder_name()).await?;
+    let after = look(&connection, &facts.program.known).await?;
+    let applied = after.applied.saturating_sub(facts.before.applied);
+    let is_done = match after.pending_count() {
+        Some(pending) => pending == 0,
+        None => matches!(end, End::Exited { code: 0, .. }) && after.applied > 0,
+    };
+    if is_done {
+        check_indexes(&connection).await?;
+        let counts = counts::count(&connection).await?;
+        counts::compare(facts.counts, &counts)?;
+        return Ok(Report { applied, elapsed: facts.elapsed, schema: after, counts, trail: facts.trail });
+    }
+    let reached = Reached { applied, pending: after.pending_count(), trail: Box::new(facts.trail) };
+    let diagnosis = diagnose(&connection, &facts.program.listed).await?;
+    if matches!(diagnosis, Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. }) {
+        return Err(Failure::Wedged { diagnosis: diagnosis.to_string(), reached });
+    }
+    let reason = match end {
+        End::Stopped { blockers } => {
+            return Err(Failure::Stopped { timeout: facts.job.timeout, reached, blockers });
+        }
+        End::Lost(reason) => reason,
+        End::Exited { code, errors } => match command::reason(&errors) {
+            reason if reason.is_empty() => format!("Kratos exited with {code}"),
+            reason => format!("Kratos exited with {code}: {reason}"),
+        },
+    };
+    Err(Failure::Failed { reason, reached })
+}
+
+/// Success is not reported while an index is invalid.
+pub(super) async fn check_indexes(connection: &Connection) -> Result<(), Failure> {
+    let invalid = catalog::invalid_indexes(connection).await?;
+    if invalid.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::InvalidIndexes(invalid.into_iter().map(|index| index.quoted).collect()))
+}
