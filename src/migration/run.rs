@@ -189,6 +189,7 @@ impl Run<'_> {
         let name = self.job.process_name();
         let total = before.pending_count().map_or(0, |pending| before.applied + pending);
         let watch = Watch {
+            job: self.job,
             side: self.side,
             name: &name,
             known: &self.program.known,
@@ -198,7 +199,13 @@ impl Run<'_> {
         let end = if watch.until(deadline, &mut process, &mut lines).await {
             process.wait(EXIT).await.map_err(|error| error.to_string())
         } else {
-            say(self.progress, format!("timeout of {} s: stopping", self.job.timeout));
+            say(
+                self.progress,
+                match self.job.is_canceled() {
+                    true => "asked to stop: stopping".to_owned(),
+                    false => format!("timeout of {} s: stopping", self.job.timeout),
+                },
+            );
             let blockers = blockers(self.side, &name).await;
             stop(&mut process, &mut lines, self.side, &name).await;
             trail.steps.extend(lines.finish().steps);
