@@ -59,7 +59,7 @@ pub(super) async fn prepare(
         let refusals: Vec<String> = report.findings(Verdict::Refusal).map(text).collect();
         return Err(Failure::Refused(refusals.join(" | ")));
     }
-    say(progress, format!("preflight: {report}"));
+    say(progress, report.to_string());
     let Some(plan) = plan else { return Ok(Prepared::default()) };
     let short: String = plan.digest.chars().take(12).collect();
     say(progress, format!("plan {short}: at most about {:.0} s", plan.estimate_seconds.ceil()));

@@ -13,7 +13,7 @@ use super::output::{Lines, Progress, say};
 use super::preflight::OUR_SESSIONS;
 use super::prepare::{Prepared, prepare};
 use super::schema::Schema;
-use super::stop::stop;
+use super::stop::{LIMIT, end_sessions, stop};
 use super::survey::{Program, look, program};
 use super::verdict::{End, Facts, check_indexes, verdict};
 use super::watch::{Watch, blockers};
@@ -197,7 +197,9 @@ impl Run<'_> {
             progress: self.progress,
         };
         let end = if watch.until(deadline, &mut process, &mut lines).await {
-            process.wait(EXIT).await.map_err(|error| error.to_string())
+            let end = process.wait(EXIT).await.map_err(|error| error.to_string());
+            end_sessions(self.side, &name, Instant::now() + LIMIT).await;
+            end
         } else {
             say(
                 self.progress,

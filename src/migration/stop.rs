@@ -13,12 +13,13 @@ use crate::kratos::process::{EndSignal, KratosProcess};
 use crate::postgres::{Connection, activity};
 
 /// From the deadline until no session of ours holds a lock any more.
-const LIMIT: Duration = Duration::from_secs(5);
+pub const LIMIT: Duration = Duration::from_secs(5);
 /// Kratos ends within milliseconds after its statement was canceled; between two statements it is canceled again.
 const CANCELING: Duration = Duration::from_millis(2500);
 const BETWEEN_CANCELS: Duration = Duration::from_millis(100);
 /// From SIGTERM, on which Kratos ends at once, to SIGKILL.
 const TERMINATING: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// An answer of the server to one of our questions.
 const ANSWER: Duration = Duration::from_millis(1500);
 
@@ -40,11 +41,24 @@ pub async fn stop(process: &mut KratosProcess, lines: &mut Lines<'_>, side: &Con
             has_ended = drain(process, lines, TERMINATING).await;
         }
     }
-    let left = timeout(ANSWER, activity::wait_gone(side, name, end)).await;
-    if !matches!(left, Ok(Ok(ref left)) if left.is_empty()) {
-        tracing::warn!("ending the sessions that the migration left");
-        let _ = timeout(ANSWER, activity::terminate(side, name)).await;
+    end_sessions(side, name, end).await;
+}
+
+/// Waits for the sessions of a process that has ended: of a killed one they go on until the server notices, which the
+/// process' connection parameters make happen within a second. Those that stay longer than `end` are ended.
+pub async fn end_sessions(side: &Connection, name: &str, end: Instant) {
+    loop {
+        match timeout(ANSWER, activity::wait_gone(side, name, end.min(Instant::now() + BETWEEN_LOOKS))).await
+        {
+            Ok(Ok(left)) if left.is_empty() => return,
+            Ok(Ok(_)) if Instant::now() < end => {}
+            _ => break,
+        }
     }
+    tracing::warn!("ending the sessions that the migration left");
+    // A server that does not answer has ended them, or the next run does.
+    let _ = timeout(ANSWER, activity::terminate(side, name)).await;
+    let _ = timeout(ANSWER, activity::wait_gone(side, name, Instant::now() + ANSWER)).await;
 }
 
 /// Reads output until its end or for at most `limit`; tells whether the end came.

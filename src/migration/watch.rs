@@ -71,15 +71,16 @@ pub(super) async fn blockers(side: &Connection, name: &str) -> Vec<String> {
     let Ok(Ok(blockers)) = timeout(ANSWER, activity::blockers(side, name)).await else { return Vec::new() };
     let text = |blocker: activity::Blocker| {
         let user = blocker.user.unwrap_or_else(|| "unknown".to_owned());
-        let state = blocker.state.unwrap_or_else(|| "hidden".to_owned());
-        let age = blocker.transaction_seconds.map_or_else(String::new, |age| format!(" for {age:.0} s"));
         let application = match blocker.application_name.as_str() {
             "" => String::new(),
             name => format!(", application {name}"),
         };
+        // Of other roles' sessions an ordinary role sees neither.
+        let state = blocker.state.map_or_else(String::new, |state| format!(", {state}"));
+        let age = blocker.transaction_seconds.map_or_else(String::new, |age| format!(", for {age:.0} s"));
+        let pid = blocker.pid;
         format!(
-            "pid {} (user {user}{application}) is {state}{age}; end it with SELECT pg_terminate_backend({})",
-            blocker.pid, blocker.pid
+            "pid {pid} (user {user}{application}{state}{age}; to end it: SELECT pg_terminate_backend({pid}))"
         )
     };
     blockers.into_iter().map(text).collect()

@@ -42,6 +42,7 @@ pub(super) async fn long_transactions(connection: &Connection, facts: &Facts<'_>
 
 fn of_open(open: OpenTransaction) -> Finding {
     let OpenTransaction { pid, application_name, user, own_role, since, tables, .. } = open;
+    let is_of_unknown_age = since.is_none();
     let since = since.map_or_else(|| "for an unknown time".to_owned(), |since| format!("since {since}"));
     let who = format!("the transaction of {application_name:?}, user {user} (pid {pid}), open {since}");
     let remedy = format!("SELECT pg_terminate_backend({pid})");
@@ -49,6 +50,11 @@ fn of_open(open: OpenTransaction) -> Finding {
         (true, _) => Finding::warning(format!("{who}, keeps old rows alive"), remedy),
         (false, true) => {
             Finding::warning(format!("{who}, has locked {}; the fence ends it", tables.join(", ")), remedy)
+        }
+        // An ordinary role is not told for how long others are at work: it may be over in a moment.
+        (false, false) if is_of_unknown_age => {
+            let text = format!("{who}, has locked {}; the migration waits for its end", tables.join(", "));
+            Finding::warning(text, remedy)
         }
         (false, false) => Finding::refusal(format!("{who}, has locked {}", tables.join(", ")), remedy),
     }

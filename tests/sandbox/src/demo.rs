@@ -148,7 +148,8 @@ impl Story<'_> {
         let dsn = self.sandbox.postgres_dsn(&database).await.context("there is no PostgreSQL")?;
         let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await?;
         tokio::spawn(connection);
-        client.batch_execute(&format!("BEGIN; SELECT count(*) FROM {REPORTED}")).await?;
+        let name = "SET application_name = 'weekly-report'";
+        client.batch_execute(&format!("{name}; BEGIN; SELECT count(*) FROM {REPORTED}")).await?;
         println!("\npostgres=# BEGIN; SELECT count(*) FROM {REPORTED};");
         Ok(client)
     }

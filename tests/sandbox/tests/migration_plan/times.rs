@@ -17,6 +17,7 @@ async fn real(server: &Server, release: &str, dsn: &Dsn) -> f64 {
         dsn: dsn.clone(),
         timeout: Timeout::parse(Some(&json!(300))).unwrap(),
         who: "test".to_owned(),
+        force: false,
     };
     let (progress, _lines) = mpsc::unbounded_channel();
     run(&server.kratos(release), &job, &progress).await.unwrap().elapsed.as_secs_f64()
