@@ -72,7 +72,8 @@ async fn run_locked(
     if is_careful { run.behind_the_fence().await } else { run.go(&Counts::new()).await }
 }
 
-async fn name_holder(side: &Connection) -> String {
+/// Who holds the migration lock, for people.
+pub(super) async fn name_holder(side: &Connection) -> String {
     match holder(side, LockKey::MIGRATION).await {
         Ok(Some(holder)) => {
             let since = holder.since.map_or_else(String::new, |since| format!(", since {since}"));
