@@ -31,16 +31,20 @@ pub enum Migrate {
     ///
     /// The locks are measured on a scratch database of the same server, if the role may create one; otherwise they are
     /// told from the SQL.
-    #[command(after_long_help = "Example:\n  DSN=postgres://kratos:secret@db/kratos kratos-operator migrate plan")]
+    #[command(
+        after_long_help = "Example:\n  DSN=postgres://kratos:secret@db/kratos kratos-operator migrate plan"
+    )]
     Plan(Common),
     /// Migrate: alone, behind a write fence, within a time.
     ///
     /// Ctrl-C and SIGTERM stop it in order: the statement is canceled on the server first, and nothing stays half done.
     /// The same command goes on from there.
-    #[command(after_long_help = "Example:\n  DSN=postgres://kratos:secret@db/kratos kratos-operator migrate run \
+    #[command(
+        after_long_help = "Example:\n  DSN=postgres://kratos:secret@db/kratos kratos-operator migrate run \
                                  --kratos-bin ./kratos --timeout 900\n\nWith --json each line is an event: \
                                  {\"event\":\"step\"|\"line\",\"text\":…}, and the last one {\"event\":\"result\",\
-                                 \"kind\":…,\"applied\":…,\"pending\":…,\"seconds\":…,\"next\":…}.")]
+                                 \"kind\":…,\"applied\":…,\"pending\":…,\"seconds\":…,\"next\":…}."
+    )]
     Run {
         #[command(flatten)]
         common: Common,
@@ -52,8 +56,10 @@ pub enum Migrate {
         force: bool,
     },
     /// Show what is applied and pending, who holds the lock and who raised the fence; exit 0 if nothing is pending.
-    #[command(after_long_help = "Example:\n  DSN=postgres://kratos:secret@db/kratos kratos-operator migrate status --json\n\n\
-                                 The exit code is 1 as well if the database was migrated by a newer Kratos.")]
+    #[command(
+        after_long_help = "Example:\n  DSN=postgres://kratos:secret@db/kratos kratos-operator migrate status --json\n\n\
+                                 The exit code is 1 as well if the database was migrated by a newer Kratos."
+    )]
     Status(Common),
     /// Find the two states in which every run fails, and show the way out; changes nothing without --apply.
     #[command(
@@ -92,16 +98,6 @@ impl Migrate {
         match self {
             Self::Plan(common) | Self::Status(common) => common,
             Self::Run { common, .. } | Self::Repair { common, .. } => common,
-        }
-    }
-
-    /// The command's word.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Plan(_) => "plan",
-            Self::Run { .. } => "run",
-            Self::Status(_) => "status",
-            Self::Repair { .. } => "repair",
         }
     }
 }

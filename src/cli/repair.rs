@@ -21,7 +21,8 @@ pub async fn apply(target: &Target, json: bool) -> Result<bool, Stop> {
         show(target, json, &found, None);
         return Ok(found == Diagnosis::None);
     }
-    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, &target.who());
+    let who = target.who();
+    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, &who);
     let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
     show(target, json, &now, Some(&sql));
     Ok(now == Diagnosis::None)
@@ -34,7 +35,9 @@ async fn diagnose(target: &Target) -> Result<Diagnosis, Stop> {
 /// Shows what is found now, after `done` was done.
 fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>) {
     let next = match found {
-        Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => Some(format!("{} --apply", target.command("repair"))),
+        Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => {
+            Some(format!("{} --apply", target.command("repair")))
+        }
         Diagnosis::None if done.is_some() => Some(target.command("run")),
         Diagnosis::None | Diagnosis::Unknown { .. } => None,
     };

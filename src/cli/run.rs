@@ -111,7 +111,8 @@ impl End<'_> {
     fn error(&self, failure: &Failure) -> String {
         match failure {
             Failure::Stopped { reached, .. } if self.is_canceled => {
-                let pending = reached.pending.map_or_else(String::new, |pending| format!(", {pending} pending"));
+                let pending =
+                    reached.pending.map_or_else(String::new, |pending| format!(", {pending} pending"));
                 format!("stopped on request: {} migrations applied{pending}", reached.applied)
             }
             failure => failure.to_string(),

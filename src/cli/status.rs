@@ -85,7 +85,10 @@ fn text(target: &Target, survey: &Survey, holder: Option<Holder>) -> String {
     }
     if schema.is_newer() {
         let count = schema.unknown.len();
-        let text = format!("{count} migrations are unknown to {}: a newer Kratos migrated this database", target.version);
+        let text = format!(
+            "{count} migrations are unknown to {}: a newer Kratos migrated this database",
+            target.version
+        );
         fact("Newer:", text);
     }
     fact("Fence:", survey.fence.as_ref().map_or("down".to_owned(), |who| format!("up, raised by {who}")));

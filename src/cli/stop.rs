@@ -7,7 +7,10 @@ use crate::migration::Failure;
 
 /// Why a command stopped.
 pub enum Stop {
-    Failure { verb: &'static str, failure: Failure },
+    Failure {
+        verb: &'static str,
+        failure: Failure,
+    },
     /// A signal came, and nothing had to be put in order.
     Signal(&'static str),
     /// Signals cannot be listened to.

@@ -37,11 +37,15 @@ impl Target {
             // Its own text repeats the value.
             VarError::NotUnicode(_) => format!("the environment variable {name} is not UTF-8"),
         })?;
-        let dsn = Dsn::parse(url.trim()).map_err(|error| format!("the environment variable {name}: {error}"))?;
+        let dsn =
+            Dsn::parse(url.trim()).map_err(|error| format!("the environment variable {name}: {error}"))?;
         let path = common.kratos_bin.clone();
         let kratos = Kratos::Local(path.clone());
         let version = kratos.version().await.map_err(|error| {
-            format!("{} is no Kratos program that can be run ({error}): name one with --kratos-bin", path.display())
+            format!(
+                "{} is no Kratos program that can be run ({error}): name one with --kratos-bin",
+                path.display()
+            )
         })?;
         Ok(Self { dsn, kratos, version, words: Words { dsn_env: name.clone(), kratos_bin: path } })
     }
