@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod charm;
+pub mod cli;
 pub mod integrations;
 pub mod juju;
 pub mod kratos;

@@ -1,10 +1,10 @@
-//! The binary that Juju runs as `dispatch`, once per event.
+//! The binary: what Juju runs as `dispatch`, once per event, and a command line for people.
 
 use std::process::ExitCode;
 
-use kratos_operator::charm;
 use kratos_operator::juju::{Agent, Context, Environment, log};
 use kratos_operator::kratos::Place;
+use kratos_operator::{charm, cli};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -12,6 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let environment = Environment::current();
+    if std::env::args_os().len() > 1 || environment.get("JUJU_DISPATCH_PATH").is_none() {
+        return cli::main().await;
+    }
     let context = match Context::from_environment(&environment) {
         Ok(context) => context,
         Err(error) => {

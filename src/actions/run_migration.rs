@@ -39,7 +39,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
         ))
         .await?;
     let force = parameters.get("force").and_then(Value::as_bool).unwrap_or(false);
-    let job = Job { version: version.clone(), dsn, timeout, who, force };
+    let job = Job { version: version.clone(), dsn, timeout, who, force, cancel: None };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (outcome, logged) =
         tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));

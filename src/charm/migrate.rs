@@ -28,6 +28,7 @@ pub fn automatic_job(observed: &Observed) -> Option<Job> {
         timeout: Timeout::DEFAULT,
         who: observed.context.unit.to_string(),
         force: false,
+        cancel: None,
     })
 }
 

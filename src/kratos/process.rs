@@ -95,6 +95,8 @@ impl LocalProcess {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
+            // A Ctrl-C at the terminal reaches a whole group, and a migration must not end before its statement.
+            .process_group(0)
             .spawn()?;
         let (sender, output) = mpsc::channel(QUEUE);
         if let Some(stdout) = child.stdout.take() {

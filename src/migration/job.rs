@@ -1,6 +1,9 @@
 //! One run's task: what to migrate, for whom, within which time; and the connections that it opens.
 
+use std::future::pending;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::leftovers::PREFIX;
 use super::outcome::Failure;
@@ -23,6 +26,8 @@ pub struct Job {
     pub who: String,
     /// Go on although the plan takes longer than the timeout.
     pub force: bool,
+    /// Turns true when somebody asks to stop; the run then ends as at its timeout.
+    pub cancel: Option<watch::Receiver<bool>>,
 }
 
 impl Job {
@@ -34,6 +39,20 @@ impl Job {
     /// The name of Kratos' own sessions.
     pub(super) fn process_name(&self) -> String {
         format!("{PREFIX}{}", self.who)
+    }
+
+    /// Whether somebody asked to stop.
+    pub(super) fn is_canceled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| *cancel.borrow())
+    }
+
+    /// Waits until somebody asks to stop.
+    pub(super) async fn canceled(&self) {
+        let Some(mut cancel) = self.cancel.clone() else { return pending().await };
+        if cancel.wait_for(|asked| *asked).await.is_err() {
+            // Nobody is left who could ask.
+            pending().await
+        }
     }
 
     /// The DSN of the process: sessions that can be found, that the fence does not hold up, and that end by

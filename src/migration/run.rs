@@ -72,7 +72,8 @@ async fn run_locked(
     if is_careful { run.behind_the_fence().await } else { run.go(&Counts::new()).await }
 }
 
-async fn name_holder(side: &Connection) -> String {
+/// Who holds the migration lock, for people.
+pub(super) async fn name_holder(side: &Connection) -> String {
     match holder(side, LockKey::MIGRATION).await {
         Ok(Some(holder)) => {
             let since = holder.since.map_or_else(String::new, |since| format!(", since {since}"));
@@ -189,6 +190,7 @@ impl Run<'_> {
         let name = self.job.process_name();
         let total = before.pending_count().map_or(0, |pending| before.applied + pending);
         let watch = Watch {
+            job: self.job,
             side: self.side,
             name: &name,
             known: &self.program.known,
@@ -200,7 +202,13 @@ impl Run<'_> {
             end_sessions(self.side, &name, Instant::now() + LIMIT).await;
             end
         } else {
-            say(self.progress, format!("timeout of {} s: stopping", self.job.timeout));
+            say(
+                self.progress,
+                match self.job.is_canceled() {
+                    true => "asked to stop: stopping".to_owned(),
+                    false => format!("timeout of {} s: stopping", self.job.timeout),
+                },
+            );
             let blockers = blockers(self.side, &name).await;
             stop(&mut process, &mut lines, self.side, &name).await;
             trail.steps.extend(lines.finish().steps);

@@ -1,10 +1,12 @@
 //! Watching the migration process: its output, how far it is, what it waits for, and its deadline.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use super::job::Job;
 use super::output::{Lines, Progress, say};
 use super::schema::{Known, Schema};
 use crate::kratos::process::KratosProcess;
@@ -17,6 +19,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 
 /// What is watched.
 pub(super) struct Watch<'a> {
+    pub job: &'a Job,
     pub side: &'a Connection,
     /// The name of the process' sessions.
     pub name: &'a str,
@@ -27,16 +30,18 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Reads the output until its end, or until the deadline; tells whether the end came.
+    /// Reads the output until its end, or until the deadline or a request to stop; tells whether the end came.
     pub async fn until(&self, deadline: Instant, process: &mut KratosProcess, lines: &mut Lines<'_>) -> bool {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         looks.reset();
         let mut seen = None;
+        let mut canceled = pin!(self.job.canceled());
         loop {
             tokio::select! {
                 biased;
                 () = sleep_until(deadline) => return false,
+                () = &mut canceled => return false,
                 piece = process.next_output() => match piece {
                     Some(piece) => lines.push(&piece),
                     None => return true,

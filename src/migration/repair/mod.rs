@@ -17,6 +17,7 @@ mod diagnose;
 mod effect;
 mod foresee;
 mod known;
+mod session;
 mod token;
 mod twin;
 
@@ -25,3 +26,4 @@ pub use diagnose::{Diagnosis, diagnose};
 pub use effect::{Effect, effects};
 pub use foresee::{Foreseen, HalfApplied, NotNull};
 pub use known::is_autocommit;
+pub use session::{diagnose_now, repair_now};

@@ -1,0 +1,60 @@
+//! `migrate repair`: the two states in which every run fails, and the way out.
+
+use serde_json::json;
+
+use super::show::print;
+use super::stop::Stop;
+use super::target::Target;
+use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, repair_now};
+
+/// Shows what is wrong and what a repair would do; tells whether all is well or a repair is known.
+pub async fn look(target: &Target, json: bool) -> Result<bool, Stop> {
+    let found = diagnose(target).await?;
+    show(target, json, &found, None);
+    Ok(!matches!(found, Diagnosis::Unknown { .. }))
+}
+
+/// Repairs; tells whether nothing is wrong then.
+pub async fn apply(target: &Target, json: bool) -> Result<bool, Stop> {
+    let found = diagnose(target).await?;
+    if found.sql().is_none() {
+        show(target, json, &found, None);
+        return Ok(found == Diagnosis::None);
+    }
+    let who = target.who();
+    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, &who);
+    let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
+    show(target, json, &now, Some(&sql));
+    Ok(now == Diagnosis::None)
+}
+
+async fn diagnose(target: &Target) -> Result<Diagnosis, Stop> {
+    diagnose_now(&target.kratos, &target.version, &target.dsn).await.map_err(Stop::at("repair"))
+}
+
+/// Shows what is found now, after `done` was done.
+fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>) {
+    let next = match found {
+        Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => {
+            Some(format!("{} --apply", target.command("repair")))
+        }
+        Diagnosis::None if done.is_some() => Some(target.command("run")),
+        Diagnosis::None | Diagnosis::Unknown { .. } => None,
+    };
+    if json {
+        print(
+            &json!({
+                "found": found.kind(), "text": found.to_string(), "sql": found.sql(), "done": done, "next": next,
+            })
+            .to_string(),
+        );
+        return;
+    }
+    if let Some(sql) = done {
+        print(&format!("Repaired: {sql}"));
+    }
+    print(&found.to_string());
+    if let Some(next) = next {
+        print(&format!("Next: {next}"));
+    }
+}

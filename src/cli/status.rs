@@ -1,0 +1,104 @@
+//! `migrate status`: what is applied and pending, and who is at work.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::show::print;
+use super::stop::Stop;
+use super::target::Target;
+use crate::migration::{Failure, Survey, survey};
+use crate::postgres::{Connection, Holder, LockKey, holder};
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// More names of migrations than these are only counted for people.
+const MOST_NAMES: usize = 30;
+
+/// Looks and shows; tells whether nothing is pending and nothing is newer.
+pub async fn status(target: &Target, json: bool) -> Result<bool, Stop> {
+    let (survey, holder) = look(target).await.map_err(Stop::at("status"))?;
+    print(&if json { to_json(target, &survey, holder).to_string() } else { text(target, &survey, holder) });
+    Ok(survey.schema.is_current())
+}
+
+async fn look(target: &Target) -> Result<(Survey, Option<Holder>), Failure> {
+    let connection = Connection::open(&target.dsn, "kratos-operator status", CONNECT).await?;
+    let holder = holder(&connection, LockKey::MIGRATION).await?;
+    connection.close().await;
+    Ok((survey(&target.kratos, &target.version, &target.dsn).await?, holder))
+}
+
+/// What to run next; `None` if there is nothing to do here.
+fn next(target: &Target, survey: &Survey) -> Option<String> {
+    let schema = &survey.schema;
+    if schema.is_current() || schema.is_newer() {
+        return None;
+    }
+    Some(target.command(if schema.pending.is_some() { "plan" } else { "run" }))
+}
+
+fn to_json(target: &Target, survey: &Survey, holder: Option<Holder>) -> Value {
+    let schema = &survey.schema;
+    let pending = schema.pending.as_ref().map(|pending| {
+        let migration = |migration: &crate::migration::Migration| {
+            json!({ "version": migration.version.to_string(), "name": migration.name })
+        };
+        pending.iter().map(migration).collect::<Vec<_>>()
+    });
+    let holder = holder.map(|holder| {
+        json!({
+            "pid": holder.pid,
+            "application-name": holder.application_name,
+            "since": holder.since,
+            "client-address": holder.client_addr,
+        })
+    });
+    json!({
+        "version": target.version.to_string(),
+        "applied": schema.applied,
+        "pending": pending,
+        "newer": schema.unknown,
+        "unused": schema.unused,
+        "fence": survey.fence,
+        "lock-holder": holder,
+        "next": next(target, survey),
+    })
+}
+
+fn text(target: &Target, survey: &Survey, holder: Option<Holder>) -> String {
+    let schema = &survey.schema;
+    let mut lines = Vec::new();
+    let mut fact = |label: &str, text: String| lines.push(format!("{label:<9} {text}"));
+    fact("Kratos:", target.version.to_string());
+    fact("Applied:", schema.applied.to_string());
+    match &schema.pending {
+        None => fact("Pending:", format!("unknown: Kratos {} cannot tell", target.version)),
+        Some(pending) => {
+            fact("Pending:", pending.len().to_string());
+            for migration in pending.iter().take(MOST_NAMES) {
+                fact("", migration.to_string());
+            }
+            if pending.len() > MOST_NAMES {
+                fact("", format!("… and {} more (--json lists all)", pending.len() - MOST_NAMES));
+            }
+        }
+    }
+    if schema.is_newer() {
+        let count = schema.unknown.len();
+        let text = format!(
+            "{count} migrations are unknown to {}: a newer Kratos migrated this database",
+            target.version
+        );
+        fact("Newer:", text);
+    }
+    fact("Fence:", survey.fence.as_ref().map_or("down".to_owned(), |who| format!("up, raised by {who}")));
+    let held = |holder: Holder| {
+        let since = holder.since.map_or_else(String::new, |since| format!(", since {since}"));
+        format!("held by {} (pid {}{since})", holder.application_name, holder.pid)
+    };
+    fact("Lock:", holder.map_or("free".to_owned(), held));
+    if let Some(next) = next(target, survey) {
+        fact("Next:", next);
+    }
+    lines.join("\n")
+}

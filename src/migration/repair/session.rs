@@ -1,0 +1,108 @@
+//! A diagnosis and a repair from their connection to its end, for the action and the command line.
+//!
+//! Given a Kratos program and its database, [`diagnose_now`] looks and changes nothing. [`repair_now`] takes the
+//! migration lock, ends what an earlier run left, raises the fence, repairs, looks again, and lifts the fence
+//! whatever happened.
+
+use super::apply::{RepairError, Repaired, apply};
+use super::diagnose::{Diagnosis, diagnose};
+use crate::kratos::WorkloadVersion;
+use crate::kratos::command::Kratos;
+use crate::migration::job::connect;
+use crate::migration::leftovers::end_leftovers;
+use crate::migration::outcome::Failure;
+use crate::migration::preflight::OUR_SESSIONS;
+use crate::migration::run::name_holder;
+use crate::migration::survey::{Program, look, program};
+use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
+
+/// Nulls are searched in whole tables, which takes longer than the questions of a run.
+const SEARCH: &str = "SET statement_timeout = '60s'";
+
+/// Tells what is wrong with a database. Changes nothing. Fails if the program does not show its migrations (before
+/// v25) and on a database that was migrated by a newer Kratos.
+pub async fn diagnose_now(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+) -> Result<Diagnosis, Failure> {
+    let (connection, program) = open(kratos, version, dsn, "kratos-operator repair").await?;
+    let diagnosis = diagnose(&connection, &program.listed).await?;
+    connection.close().await;
+    Ok(diagnosis)
+}
+
+/// Repairs what is found now, as `who` (unit and task), under the migration lock and the fence. A database in which
+/// no repair is known, or nothing to repair, is refused; nothing was changed then.
+pub async fn repair_now(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+    who: &str,
+) -> Result<Repaired, Failure> {
+    let name = format!("kratos-operator {who}");
+    let (side, program) = open(kratos, version, dsn, &name).await?;
+    if !catalog::is_writable_primary(&side).await? {
+        return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
+    }
+    let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
+        return Err(Failure::Locked { holder: name_holder(&side).await });
+    };
+    let repaired = repair_locked(&side, &program, who).await;
+    // Nothing was raised where nothing was found; a fence that an earlier run left goes too.
+    if let Err(error) = lift(&side, dsn, &name).await {
+        tracing::error!("the write fence is still up: {error}; the next dispatch lifts it");
+    }
+    // The lock ends with its session in any case.
+    if let Err(error) = lock.release().await {
+        tracing::warn!("{error}");
+    }
+    side.close().await;
+    repaired
+}
+
+async fn repair_locked(side: &Connection, program: &Program, who: &str) -> Result<Repaired, Failure> {
+    end_leftovers(side).await?;
+    let diagnosis = diagnose(side, &program.listed).await?;
+    if diagnosis.sql().is_none() {
+        return Err(Failure::Refused(diagnosis.to_string()));
+    }
+    fence::raise(side, who, &OUR_SESSIONS).await.map_err(|error| Failure::Fence(error.to_string()))?;
+    apply(side, &program.listed, &diagnosis).await.map_err(|error| match error {
+        RepairError::Database(error) => Failure::Database(error),
+        RepairError::NotFenced => Failure::Fence(error.to_string()),
+        RepairError::NotLocked | RepairError::Refused(_) | RepairError::Changed(_) => {
+            Failure::Refused(error.to_string())
+        }
+    })
+}
+
+/// The side connection may have died with its server.
+async fn lift(side: &Connection, dsn: &Dsn, name: &str) -> Result<(), Failure> {
+    if fence::lift(side, &OUR_SESSIONS).await.is_err() {
+        fence::lift(&connect(dsn, name).await?, &OUR_SESSIONS).await?;
+    }
+    Ok(())
+}
+
+async fn open(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+    name: &str,
+) -> Result<(Connection, Program), Failure> {
+    if !version.has_migration_status() {
+        let text = format!("Kratos {version} does not show its migrations, so nothing can be told of them");
+        return Err(Failure::Program(text));
+    }
+    // An unreachable database is told in seconds by us, and in minutes by Kratos.
+    let connection = connect(dsn, name).await?;
+    let set = connection.client().batch_execute(SEARCH).await;
+    set.map_err(|error| connection.explain(&error))?;
+    let program = program(kratos, version, dsn).await?;
+    let schema = look(&connection, &program.known).await?;
+    if schema.is_newer() {
+        return Err(Failure::Newer { unknown: schema.unknown.len(), version: version.to_string() });
+    }
+    Ok((connection, program))
+}

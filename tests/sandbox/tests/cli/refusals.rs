@@ -1,0 +1,95 @@
+//! What cannot succeed is refused within seconds, with the remedy, and nothing is changed.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use crate::support::*;
+
+const QUICK: Duration = Duration::from_secs(10);
+
+/// A run as `dsn` is refused with `kind`, and says `remedy`.
+async fn check(database: &Database, dsn: &str, kind: &str, remedy: &str) {
+    let before = database.digest().await;
+    let run = Run::of(database.operator_as(dsn, "run --json"));
+    assert!(run.took < QUICK, "{run:?}");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let result = run.json();
+    assert_eq!(result["kind"], kind, "{result}");
+    assert!(result["error"].as_str().unwrap().contains(remedy), "{result}");
+    assert!(result["next"].as_str().unwrap().contains("kratos-operator migrate run"), "{result}");
+    assert!(run.err.contains(remedy), "{run:?}");
+    assert_eq!(database.digest().await, before);
+    assert_eq!(database.migrating().await, 0);
+}
+
+#[test]
+fn a_wrong_password() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        let dsn = database.dsn.replace(&format!("{}@", database.name), &format!("{}-not@", database.name));
+        check(&database, &dsn, "database", "refused the password").await;
+    });
+}
+
+#[test]
+fn a_host_that_cannot_be_reached() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        // Nobody accepts there, so that a connection hangs.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = silent.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for (address, remedy) in [(silent, "check that it is active"), (closed, "cannot reach PostgreSQL at")]
+        {
+            let dsn = format!("postgres://kratos:{PASSWORD}@{address}/kratos");
+            check(&database, &dsn, "database", remedy).await;
+            for verb in ["plan", "status", "repair", "repair --apply"] {
+                let run = Run::of(database.operator_as(&dsn, &format!("{verb} --json")));
+                assert!(run.took < QUICK && run.code == Some(1), "{verb}: {run:?}");
+                assert_eq!(run.json()["kind"], "database");
+                assert!(run.err.contains(remedy), "{verb}: {run:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_role_that_an_administrator_made_read_only() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        let name = &database.name;
+        let set = format!("ALTER ROLE {name} IN DATABASE {name} SET default_transaction_read_only = on");
+        sql(&database.superuser().await, &set).await;
+        let remedy = format!("ALTER ROLE {name} IN DATABASE {name} RESET default_transaction_read_only");
+        check(&database, &database.dsn, "refused", &remedy).await;
+    });
+}
+
+#[test]
+fn a_role_that_owns_nothing() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        let role = format!("{}_other", database.name);
+        let admin = database.superuser().await;
+        sql(&admin, &format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}-{role}'")).await;
+        let dsn = database.server.dsn(&role, &database.name);
+        check(&database, &dsn, "database", "allow it there").await;
+        sql(&admin, &format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
+        check(&database, &dsn, "refused", &format!("does not own")).await;
+    });
+}
+
+#[test]
+fn a_role_that_may_create_nothing() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        let name = &database.name;
+        let admin = database.superuser().await;
+        let revoke = format!(
+            "REVOKE ALL ON SCHEMA public FROM PUBLIC, {name}; ALTER SCHEMA public OWNER TO operator;
+                              GRANT USAGE ON SCHEMA public TO {name}"
+        );
+        sql(&admin, &revoke).await;
+        check(&database, &database.dsn, "refused", &format!("GRANT CREATE ON SCHEMA public TO {name}")).await;
+    });
+}

@@ -1,0 +1,54 @@
+//! A database in which every run fails, and the repair.
+
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+const COLUMN: &str = "20250708190000000000";
+
+#[test]
+fn nothing_to_repair_is_no_failure() {
+    block_on(async {
+        let database = Database::served(MIDDLE).await;
+        let before = database.digest().await;
+        for words in ["repair", "repair --apply"] {
+            let run = database.run(words);
+            assert_eq!((run.code, run.out.as_str()), (Some(0), "Nothing to repair was found\n"), "{run:?}");
+        }
+        assert_eq!(database.digest().await, before);
+    });
+}
+
+#[test]
+fn a_wedge_is_shown_and_repaired_only_on_request() {
+    block_on(async {
+        // Done and not booked, as a run leaves it that was killed in between.
+        let database = Database::served(MIDDLE).await;
+        let booked = format!("DELETE FROM schema_migration WHERE version = '{COLUMN}'");
+        sql(&database.superuser().await, &booked).await;
+        let before = database.digest().await;
+        let run = database.run("run --json");
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let look = database.run("repair --json");
+        assert_eq!(look.code, Some(0), "{look:?}");
+        let found = look.json();
+        assert_eq!((&found["found"], &found["done"]), (&json!("wedge-b"), &Value::Null), "{found}");
+        let sql = format!("INSERT INTO schema_migration (version) VALUES ('{COLUMN}')");
+        assert_eq!(found["sql"], sql);
+        assert!(found["next"].as_str().unwrap().ends_with(" --apply"), "{found}");
+        let text = database.run("repair");
+        assert!(
+            text.out.contains(&sql) && text.out.contains("\nNext: kratos-operator migrate repair"),
+            "{text:?}"
+        );
+        assert_eq!(database.digest().await, before, "a dry run changes nothing");
+
+        let repaired = database.run("repair --apply --json");
+        assert_eq!(repaired.code, Some(0), "{repaired:?}");
+        let now = repaired.json();
+        assert_eq!((&now["found"], &now["done"]), (&json!("none"), &json!(sql)), "{now}");
+        database.check_nothing_left().await;
+        assert_eq!(database.run("run").code, Some(0));
+        assert_eq!(database.digest().await, undisturbed().await);
+    });
+}
