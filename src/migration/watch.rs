@@ -63,7 +63,10 @@ impl Watch<'_> {
             let index = self.index_build().await;
             say(
                 self.progress,
-                format!("{} of {} migrations applied{current}{index}, {elapsed} s", schema.applied, self.total),
+                format!(
+                    "{} of {} migrations applied{current}{index}, {elapsed} s",
+                    schema.applied, self.total
+                ),
             );
         }
         for blocker in blockers(self.side, self.name).await {
