@@ -65,7 +65,8 @@ pub fn same_versions(observed: &Observed, version: &WorkloadVersion, again: &str
     ))
 }
 
-/// The units that do not run the newest version that any of them runs.
+/// The units that do not run the newest version that any of them runs. One that has published none does not count:
+/// its Kratos was not started by this charm, and one of another charm cannot write behind the fence.
 fn behind(peers: &PeerRelation, unit: &str, version: &WorkloadVersion) -> Vec<String> {
     let others: Vec<_> = peers
         .others
@@ -74,14 +75,15 @@ fn behind(peers: &PeerRelation, unit: &str, version: &WorkloadVersion) -> Vec<St
         .collect();
     let newest = others.iter().filter_map(|(_, version)| version.as_ref()).chain([version]).max();
     let own = (unit.to_owned(), Some(version.clone()));
-    let mut behind: Vec<_> =
-        others.iter().chain([&own]).filter(|(_, version)| version.as_ref() != newest).collect();
+    let mut behind: Vec<_> = others
+        .iter()
+        .chain([&own])
+        .filter_map(|(unit, version)| {
+            version.as_ref().filter(|version| Some(*version) != newest).map(|it| (unit, it))
+        })
+        .collect();
     behind.sort();
-    let text = |(unit, version): &&(String, Option<WorkloadVersion>)| match version {
-        Some(version) => format!("{unit} ({version})"),
-        None => format!("{unit} (not started yet)"),
-    };
-    behind.iter().map(text).collect()
+    behind.iter().map(|(unit, version)| format!("{unit} ({version})")).collect()
 }
 
 #[cfg(test)]
@@ -109,18 +111,12 @@ mod tests {
         assert_eq!(behind(&peers(&[]), "kratos/0", &new), none);
         assert_eq!(behind(&peers(&[("kratos/1", Some("v26.2.0"))]), "kratos/0", &new), none);
         let rolling = [("kratos/1", Some("v25.4.0")), ("kratos/2", Some("v26.2.0")), ("kratos/3", None)];
-        assert_eq!(
-            behind(&peers(&rolling), "kratos/0", &new),
-            ["kratos/1 (v25.4.0)", "kratos/3 (not started yet)"]
-        );
+        assert_eq!(behind(&peers(&rolling), "kratos/0", &new), ["kratos/1 (v25.4.0)"]);
         assert_eq!(
             behind(&peers(&rolling[1..2]), "kratos/0", &old),
             ["kratos/0 (v25.4.0)"],
             "the leader itself may be the last"
         );
-        assert_eq!(
-            behind(&peers(&[("kratos/1", Some("nonsense"))]), "kratos/0", &new),
-            ["kratos/1 (not started yet)"]
-        );
+        assert_eq!(behind(&peers(&[("kratos/1", Some("nonsense"))]), "kratos/0", &new), none);
     }
 }

@@ -42,11 +42,8 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     };
     let task = observed.context.task().unwrap_or_default().to_owned();
     let who = format!("{} task {task}", observed.context.unit);
-    agent
-        .action_log(&format!(
-            "watch with: juju show-task {task} --watch (juju run itself waits for a minute)"
-        ))
-        .await?;
+    // `juju run` itself waits for a minute only; this line is what to go on with.
+    agent.action_log(&format!("juju show-task {task} --watch")).await?;
     let job = Job { version: version.clone(), dsn, timeout, who, force, cancel: None };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (outcome, logged) =

@@ -75,7 +75,7 @@ fn a_role_that_owns_nothing() {
         let dsn = database.server.dsn(&role, &database.name);
         check(&database, &dsn, "database", "allow it there").await;
         sql(&admin, &format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
-        check(&database, &dsn, "refused", &format!("does not own")).await;
+        check(&database, &dsn, "refused", "does not own").await;
     });
 }
 
