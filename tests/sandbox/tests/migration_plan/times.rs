@@ -18,6 +18,7 @@ async fn real(server: &Server, release: &str, dsn: &Dsn) -> f64 {
         timeout: Timeout::parse(Some(&json!(300))).unwrap(),
         who: "test".to_owned(),
         force: false,
+        cancel: None,
     };
     let (progress, _lines) = mpsc::unbounded_channel();
     run(&server.kratos(release), &job, &progress).await.unwrap().elapsed.as_secs_f64()
