@@ -60,6 +60,7 @@ pub fn job(database: &Database, seconds: u32) -> Job {
         timeout: Timeout::parse(Some(&json!(seconds))).unwrap(),
         who: WHO.to_owned(),
         force: true,
+        cancel: None,
     }
 }
 
