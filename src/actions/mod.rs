@@ -1,7 +1,15 @@
 //! Actions: a second, short corridor. One file per action: parameters into a type, preconditions, the one thing,
 //! results. The dispatch then walks the corridor of every event, so an action ends with a reconciled unit.
 
+mod parameters;
+mod plan_migration;
+mod pre_refresh_check;
+mod preconditions;
+mod repair_migration;
 mod run_migration;
+mod show;
+mod show_migrations;
+mod standing;
 
 use crate::charm::Observed;
 use crate::juju::{self, ActionEvent, Agent};
@@ -16,6 +24,10 @@ pub async fn run(
 ) -> juju::Result<()> {
     match action.name.as_str() {
         "run-migration" => run_migration::run(agent, pebble, observed).await,
+        "plan-migration" => plan_migration::run(agent, pebble, observed).await,
+        "show-migrations" => show_migrations::run(agent, observed).await,
+        "repair-migration" => repair_migration::run(agent, pebble, observed).await,
+        "pre-refresh-check" => pre_refresh_check::run(agent, pebble, observed).await,
         other => agent.action_fail(&format!("This charm has no action {other:?}")).await,
     }
 }

@@ -1,24 +1,23 @@
-//! `run-migration timeout=SECONDS`: migrates the database on the leader (behaviour row 102).
+//! `run-migration timeout=SECONDS force=… dry-run=…`: migrates the database on the leader (behaviour row 102).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
-use crate::charm::{Observed, Version, migrate};
-use crate::integrations::database::Answer;
+use super::parameters::boolean;
+use super::plan_migration;
+use super::preconditions::{Target, same_versions, target};
+use super::show::MOST_LINES;
+use crate::charm::{Observed, migrate};
 use crate::juju::{self, Agent};
 use crate::kratos::WorkloadVersion;
 use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
 use crate::pebble::Client;
-use crate::postgres::Dsn;
 
 /// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
 const GATHER: Duration = Duration::from_millis(300);
-/// And at most so many of them, far below what one call may carry.
-const MOST_LINES: usize = 60;
 
 /// Runs the action.
 pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juju::Result<()> {
@@ -27,8 +26,18 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
         Ok(timeout) => timeout,
         Err(invalid) => return agent.action_fail(&invalid.to_string()).await,
     };
-    let (version, dsn) = match preconditions(observed) {
-        Ok(facts) => facts,
+    let flags = boolean(&parameters, "force")
+        .and_then(|force| boolean(&parameters, "dry-run").map(|is_dry| (force, is_dry)));
+    let (force, is_dry) = match flags {
+        Ok(flags) => flags,
+        Err(invalid) => return agent.action_fail(&invalid).await,
+    };
+    if is_dry {
+        return plan_migration::run(agent, pebble, observed).await;
+    }
+    let again = migration::command(observed.application());
+    let Target { version, dsn } = match checked(observed, &again) {
+        Ok(target) => target,
         Err(text) => return agent.action_fail(&text).await,
     };
     let task = observed.context.task().unwrap_or_default().to_owned();
@@ -38,7 +47,6 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
             "watch with: juju show-task {task} --watch (juju run itself waits for a minute)"
         ))
         .await?;
-    let force = parameters.get("force").and_then(Value::as_bool).unwrap_or(false);
     let job = Job { version: version.clone(), dsn, timeout, who, force, cancel: None };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (outcome, logged) =
@@ -47,44 +55,14 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     report(agent, observed.application(), &version, &outcome?).await
 }
 
-/// What has to be there, in the order in which a person would look.
-fn preconditions(observed: &Observed) -> Result<(WorkloadVersion, Dsn), String> {
-    let application = observed.application();
-    let again = migration::command(application);
+/// The leader, everything it works with, and no other unit that still runs another Kratos.
+fn checked(observed: &Observed, again: &str) -> Result<Target, String> {
     if !observed.is_leader {
         return Err(format!("Only the leader unit can run the database migration: {again}"));
     }
-    let Some(container) = observed.container() else {
-        return Err(format!(
-            "Container is not connected yet: wait until it is (juju status {application}), then {again}"
-        ));
-    };
-    if observed.peers.is_none() {
-        return Err(format!(
-            "Peer integration is not ready: wait until it is (juju status {application}), then {again}"
-        ));
-    }
-    if observed.databases.is_empty() {
-        return Err(format!(
-            "Missing integration pg-database: juju integrate {application}:pg-database postgresql-k8s:database"
-        ));
-    }
-    let dsn = match observed.answer() {
-        Answer::Ready(dsn) => dsn,
-        Answer::Absent => {
-            return Err(format!(
-                "The database is not created yet: wait until it is (juju status --relations), then {again}"
-            ));
-        }
-        Answer::Invalid(reason) => {
-            return Err(format!("The database cannot be used yet: {reason}; see juju status --relations"));
-        }
-    };
-    match &container.version {
-        Version::Known(version) => Ok((version.clone(), dsn)),
-        Version::Unknown(reason) => Err(format!("Cannot tell the version of Kratos: {reason}")),
-        Version::NotAsked => Err("The version of Kratos was not asked for".to_owned()),
-    }
+    let target = target(observed, again)?;
+    same_versions(observed, &target.version, again)?;
+    Ok(target)
 }
 
 /// Shows the progress while it comes, several lines at a time.

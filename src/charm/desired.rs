@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::observed::{CookieSecret, Observed, Secret};
+use super::record;
 use super::service::{DesiredService, desired_service};
-use crate::integrations::peers::WORKLOAD_VERSION;
+use crate::integrations::peers::{MIGRATION_RUNS, WORKLOAD_VERSION};
 use crate::juju::{Bag, Port, RelationId};
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
 
@@ -68,7 +69,10 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
             }
             _ => None,
         };
-        let keys = peers.record(&observed.context.unit, &databases, migrated);
+        let mut keys = peers.record(&observed.context.unit, &databases, migrated);
+        if let Some(runs) = record::runs(observed, peers) {
+            keys.insert(MIGRATION_RUNS.to_owned(), Some(runs));
+        }
         bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::App, keys });
     }
     if let Some(version) = observed.version() {

@@ -1,6 +1,6 @@
 //! The migration inside a dispatch: on request of the action, or by itself for a database that nobody used yet.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 
@@ -89,11 +89,13 @@ pub async fn migrate(
             tracing::warn!("cannot stop the services before the migration: {error}");
         }
     }
+    let begun = Instant::now();
     let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress).await;
     if let Ok(report) = &outcome {
         observed.schema = SchemaKnowledge::Known(report.schema.clone());
     }
     observed.migration = Some(outcome.clone());
+    observed.migration_took = begun.elapsed();
     Ok(outcome)
 }
 

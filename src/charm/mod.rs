@@ -10,6 +10,7 @@ mod observe;
 mod observed;
 mod obstacles;
 mod questions;
+mod record;
 mod report;
 mod service;
 mod services;
@@ -21,7 +22,7 @@ pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
 pub use observed::{CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
-pub use service::{COURIER, KRATOS};
+pub use service::{COURIER, KRATOS, READY};
 
 use crate::actions;
 use crate::juju::{self, Agent, Context, Event, Scope, WorkloadEvent, WorkloadEventKind};

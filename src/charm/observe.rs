@@ -4,6 +4,7 @@
 //! process in the workload: they are asked for only when a decision depends on them (`questions`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::desired::{COOKIE_KEY, COOKIE_LABEL};
 use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
@@ -12,7 +13,8 @@ use super::service::OWNED_FILES;
 use crate::integrations::database::{self, Answer, DatabaseRelation, SecretContent, TLS_SECRET, USER_SECRET};
 use crate::integrations::peers::{self, PeerRelation};
 use crate::juju::{
-    self, Agent, Context, Databag, Entity, RelationId, Scope, SecretRead, SecretRef, SecretUri,
+    self, Agent, Context, Databag, Entity, Event, RelationId, Scope, SecretRead, SecretRef, SecretUri,
+    UnitName,
 };
 use crate::kratos::Place;
 use crate::kratos::command::Kratos;
@@ -50,6 +52,7 @@ pub async fn observe(
         schema: SchemaKnowledge::NotAsked,
         fence: None,
         migration: None,
+        migration_took: Duration::ZERO,
         context,
         place,
     };
@@ -106,7 +109,21 @@ async fn peer_relation(
         bag(agent, &id, Entity::App(context.unit.application())),
         bag(agent, &id, Entity::Unit(&context.unit)),
     );
-    Ok(Some(PeerRelation { application: application?, unit: unit?, id }))
+    let others = match context.event {
+        Event::Action(_) => other_units(agent, &id).await?,
+        _ => BTreeMap::new(),
+    };
+    Ok(Some(PeerRelation { application: application?, unit: unit?, others, id }))
+}
+
+/// What the other units published: a call for each, and only actions depend on it.
+async fn other_units(agent: &Agent, id: &RelationId) -> juju::Result<BTreeMap<UnitName, Option<String>>> {
+    let mut others = BTreeMap::new();
+    for unit in absent_if_gone(agent.relation_units(id).await)?.unwrap_or_default() {
+        let version = bag(agent, id, Entity::Unit(&unit)).await?.remove(peers::WORKLOAD_VERSION);
+        others.insert(unit, version);
+    }
+    Ok(others)
 }
 
 async fn database_relations(

@@ -1,6 +1,7 @@
 //! `Observed`: everything that a decision can need, as plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ pub struct Observed {
     pub fence: Option<String>,
     /// What a migration in this dispatch ended with.
     pub migration: Option<Outcome>,
+    /// How long it took.
+    pub migration_took: Duration,
 }
 
 /// A text that is not shown.

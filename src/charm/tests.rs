@@ -55,6 +55,7 @@ fn ready() -> Observed {
             id: "kratos-peers:0".parse().unwrap(),
             application: Databag::new(),
             unit: Databag::new(),
+            others: BTreeMap::new(),
         }),
         databases: vec![DatabaseRelation {
             id: "pg-database:3".parse().unwrap(),
@@ -80,6 +81,7 @@ fn ready() -> Observed {
         schema: schema(&[APPLIED, PENDING], false),
         fence: None,
         migration: None,
+        migration_took: Duration::ZERO,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::runs::{self, Run};
 use crate::juju::{Databag, RelationId, UnitName};
 
 /// The endpoint's name in metadata.yaml.
@@ -15,6 +16,9 @@ pub const WORKLOAD_VERSION: &str = "workload_version";
 /// Followed by the number of the database relation: the workload version that migrated it last.
 const MIGRATION_VERSION: &str = "migration_version_";
 
+/// The last runs of the migration, see [`runs`](super::runs).
+pub const MIGRATION_RUNS: &str = "migration_runs";
+
 /// The peer relation, seen from one unit.
 #[derive(Clone, Debug)]
 pub struct PeerRelation {
@@ -23,6 +27,8 @@ pub struct PeerRelation {
     pub application: Databag,
     /// This unit's databag.
     pub unit: Databag,
+    /// The workload version that each other unit published; `None`: nothing yet. Read for actions only.
+    pub others: BTreeMap<UnitName, Option<String>>,
 }
 
 impl PeerRelation {
@@ -34,6 +40,11 @@ impl PeerRelation {
     /// The workload version that this unit published last.
     pub fn workload_version(&self) -> Option<&String> {
         self.unit.get(WORKLOAD_VERSION)
+    }
+
+    /// The last runs of the migration, newest last.
+    pub fn runs(&self) -> Vec<Run> {
+        self.application.get(MIGRATION_RUNS).map_or_else(Vec::new, |text| runs::decode(text))
     }
 
     /// What the leader writes into the application databag: who leads, and the version of each migrated
@@ -79,6 +90,7 @@ mod tests {
             id: "kratos-peers:0".parse().unwrap(),
             application: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             unit: Databag::new(),
+            others: BTreeMap::new(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::kratos::process::KratosProcess;
 use crate::postgres::{Connection, activity, catalog};
 
 /// Between two looks at how far it is.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(5);
 /// How long the server may take to say who is in the way.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -35,7 +35,7 @@ impl Watch<'_> {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         looks.reset();
-        let mut seen = None;
+        let begun = Instant::now();
         let mut canceled = pin!(self.job.canceled());
         loop {
             tokio::select! {
@@ -46,23 +46,46 @@ impl Watch<'_> {
                     Some(piece) => lines.push(&piece),
                     None => return true,
                 },
-                _ = looks.tick() => self.look(&mut seen).await,
+                _ = looks.tick() => self.look(begun).await,
             }
         }
     }
 
     /// Looks at nothing but the bookkeeping table, which no migration locks, and at the sessions.
-    async fn look(&self, seen: &mut Option<usize>) {
-        if let Ok(Ok(Some(rows))) = timeout(LOOK, catalog::applied_versions(self.side)).await {
-            let applied = Schema::compare(&rows, self.known, false).applied;
-            if *seen != Some(applied) && self.total > 0 {
-                say(self.progress, format!("{applied} of {} migrations applied", self.total));
-                *seen = Some(applied);
-            }
+    async fn look(&self, begun: Instant) {
+        let elapsed = begun.elapsed().as_secs();
+        if let Ok(Ok(Some(rows))) = timeout(ANSWER, catalog::applied_versions(self.side)).await
+            && self.total > 0
+        {
+            let schema = Schema::compare(&rows, self.known, false);
+            let current = schema.pending.iter().flatten().next();
+            let current = current.map_or_else(String::new, |migration| format!(", now {migration}"));
+            let index = self.index_build().await;
+            say(
+                self.progress,
+                format!(
+                    "{} of {} migrations applied{current}{index}, {elapsed} s",
+                    schema.applied, self.total
+                ),
+            );
         }
         for blocker in blockers(self.side, self.name).await {
             say(self.progress, format!("waiting for a lock: {blocker}"));
         }
+    }
+
+    /// How far the build of an index is, if one is being built.
+    async fn index_build(&self) -> String {
+        const SQL: &str = "SELECT p.phase, p.blocks_done, p.blocks_total
+            FROM pg_stat_progress_create_index p JOIN pg_stat_activity a USING (pid)
+            WHERE a.datname = current_database() AND a.application_name = left($1, 63)";
+        let read = async {
+            let row = self.side.client().query_opt(SQL, &[&self.name]).await.ok()??;
+            let (phase, done, total): (String, i64, i64) =
+                (row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(2).ok()?);
+            Some(format!(", index: {phase}, {done} of {total} blocks"))
+        };
+        timeout(ANSWER, read).await.ok().flatten().unwrap_or_default()
     }
 }
 

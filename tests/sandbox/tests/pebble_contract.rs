@@ -330,8 +330,12 @@ async fn signals_reach_services() {
     daemon.add("l", &format!("services: {{a: {{override: replace, command: '/bin/sh -c \"trap ''echo x > {file}'' HUP; while true; do sleep 0.05; done\"'}}}}")).await;
     assert_eq!(api(&client.send_signal("SIGHUP", &["a"]).await.unwrap_err()).0, 500);
     daemon.wait(client.start(&["a"]).await.unwrap()).await.unwrap();
-    client.send_signal("SIGHUP", &["a"]).await.unwrap();
-    until("the signal has arrived", || async { std::fs::exists(&file).unwrap() }).await;
+    // The shell may not have come to its trap yet.
+    until("the signal has arrived", || async {
+        client.send_signal("SIGHUP", &["a"]).await.unwrap();
+        std::fs::exists(&file).unwrap()
+    })
+    .await;
     assert_eq!(api(&client.send_signal("HUP", &["a"]).await.unwrap_err()).0, 500);
     assert_eq!(api(&client.send_signal("SIGHUP", &["nobody"]).await.unwrap_err()).0, 500);
 }

@@ -104,3 +104,70 @@ fn every_known_release_can_be_upgraded_to_the_newest() {
         });
     }
 }
+
+#[test]
+fn a_workload_that_dies_in_a_migration_leaves_nothing_behind() {
+    let Some((older, newest)) = upgrade() else { return };
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &older, 1).await;
+        register(&sandbox, 0, "ada@example.com").await;
+        juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
+        let report = session(&sandbox).await;
+        report.batch_execute(REPORT).await.unwrap();
+        // A session sees others as they were when its transaction first looked.
+        let operator = session(&sandbox).await;
+        juju(&sandbox, "run kratos/leader run-migration timeout=60 --background").await;
+        let waiting = "SELECT 1 FROM pg_stat_activity
+                       WHERE application_name LIKE 'kratos-migrate%' AND wait_event_type = 'Lock'";
+        eventually("the migration waits", async || !operator.query(waiting, &[]).await.unwrap().is_empty())
+            .await;
+
+        let container = sandbox.container("kratos/0").unwrap();
+        let image = container.lock().unwrap().image().clone();
+        let dying = container.clone();
+        tokio::task::spawn_blocking(move || dying.lock().unwrap().kill()).await.unwrap();
+        eventually("the action fails", async || juju(&sandbox, "show-task 2").await.contains(" failed: "))
+            .await;
+        let left = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'kratos-migrate%'";
+        eventually("its session ends", async || operator.query(left, &[]).await.unwrap().is_empty()).await;
+        let fences = operator.query("SELECT FROM pg_db_role_setting", &[]).await.unwrap();
+        assert!(fences.is_empty(), "the fence is down");
+        report.batch_execute("COMMIT").await.unwrap();
+
+        tokio::task::spawn_blocking(move || container.lock().unwrap().restart(image).unwrap()).await.unwrap();
+        sandbox.fire("kratos/0", "kratos-pebble-ready").await.unwrap();
+        assert!(status(&sandbox, 0).contains("run-migration"), "{}", status(&sandbox, 0));
+        juju(&sandbox, "run kratos/leader run-migration").await;
+        assert_eq!(status(&sandbox, 0), "active ");
+        assert_eq!(people(&sandbox, 0).await, ["ada@example.com"]);
+    });
+}
+
+#[test]
+fn a_charm_that_is_killed_in_a_migration_leaves_what_the_next_dispatch_mends() {
+    let Some((older, newest)) = upgrade() else { return };
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &older, 1).await;
+        juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
+        let report = session(&sandbox).await;
+        report.batch_execute(REPORT).await.unwrap();
+        // A session sees others as they were when its transaction first looked.
+        let operator = session(&sandbox).await;
+        juju(&sandbox, "run kratos/leader run-migration timeout=60 --background").await;
+        let waiting = "SELECT 1 FROM pg_stat_activity
+                       WHERE application_name LIKE 'kratos-migrate%' AND wait_event_type = 'Lock'";
+        eventually("the migration waits", async || !operator.query(waiting, &[]).await.unwrap().is_empty())
+            .await;
+
+        // Juju sends SIGKILL to the charm's process and to nothing else.
+        juju(&sandbox, "cancel-task 2").await;
+        let left = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'kratos-%'";
+        eventually("its sessions end", async || operator.query(left, &[]).await.unwrap().is_empty()).await;
+        report.batch_execute("COMMIT").await.unwrap();
+        sandbox.fire("kratos/0", "update-status").await.unwrap();
+        let fences = operator.query("SELECT FROM pg_db_role_setting", &[]).await.unwrap();
+        assert!(fences.is_empty(), "the next dispatch lifts the fence");
+        juju(&sandbox, "run kratos/leader run-migration").await;
+        assert_eq!(status(&sandbox, 0), "active ");
+    });
+}

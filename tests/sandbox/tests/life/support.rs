@@ -127,3 +127,12 @@ fn admin(sandbox: &Sandbox, unit: u32) -> String {
 fn http() -> reqwest::Client {
     reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap()
 }
+
+/// Asks until it holds, for at most half a minute.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(std::time::Instant::now() < deadline, "{what}: this did not happen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

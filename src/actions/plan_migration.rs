@@ -1,0 +1,41 @@
+//! `plan-migration`, and `run-migration dry-run=true`: what a migration would do, and for how long. Any unit may tell.
+
+use super::preconditions::{same_versions, target};
+use super::show::{failed, show};
+use crate::charm::Observed;
+use crate::juju::{self, Agent};
+use crate::kratos::command::Kratos;
+use crate::migration::{self, plan};
+use crate::pebble::Client;
+
+/// Runs the action.
+pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::Result<()> {
+    let application = observed.application();
+    let again = format!("juju run {} plan-migration", observed.context.unit);
+    let target = match target(observed, &again) {
+        Ok(target) => target,
+        Err(text) => return agent.action_fail(&text).await,
+    };
+    let kratos = Kratos::Workload(pebble.clone());
+    let plan = match plan::plan(&kratos, &target.version, &target.dsn).await {
+        Ok(plan) => plan,
+        Err(failure) => {
+            let text = failed("The migration cannot be planned", &failure, application, &again);
+            return agent.action_fail(&text).await;
+        }
+    };
+    show(agent, &plan.render(application)).await?;
+    let run = migration::command(application);
+    if let Err(text) = same_versions(observed, &target.version, &run) {
+        show(agent, &format!("run-migration would be refused now: {text}")).await?;
+    }
+    let mut results = plan.results();
+    results.insert("version".to_owned(), plan.version);
+    results.insert("result".to_owned(), "planned".to_owned());
+    let next = match plan.migrations.is_empty() {
+        true => format!("juju status {application}"),
+        false => format!("{run} timeout={}", plan.suggested_timeout),
+    };
+    results.insert("next".to_owned(), next);
+    agent.action_set(&results).await
+}
