@@ -2,6 +2,7 @@
 //! Changes nothing; any unit may tell, and each tells of its own services.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::preconditions::{Target, same_versions, target};
 use super::show::{failed, show};
@@ -12,8 +13,6 @@ use crate::migration::preflight::{Facts, Verdict, preflight};
 use crate::migration::{self, Failure, Schema, Timeout};
 use crate::pebble::{self, CheckStatus, Client, ServiceStatus};
 use crate::postgres::{Connection, Dsn};
-
-use std::time::Duration;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// What is asked of the database before a refresh. The others judge one migration, and there is none yet.
@@ -144,7 +143,7 @@ fn pending(observed: &Observed) -> Option<String> {
 async fn of_database(target: &Target, observed: &Observed, again: &str) -> Result<Vec<Check>, Failure> {
     let standing = standing(&target.dsn).await?;
     let mut checks = vec![
-        Check::new("fence", of_fence(&standing, observed.application())),
+        Check::new("fence", of_fence(&standing, &target.dsn, observed.application())),
         Check::new(
             "lock",
             standing
@@ -156,13 +155,17 @@ async fn of_database(target: &Target, observed: &Observed, again: &str) -> Resul
     Ok(checks)
 }
 
-fn of_fence(standing: &Standing, application: &str) -> Option<String> {
+fn of_fence(standing: &Standing, dsn: &Dsn, application: &str) -> Option<String> {
     let Standing { fence, is_fenced, is_foreign, is_locked, .. } = standing;
     if !is_fenced {
         return None;
     }
     let remedy = match (is_foreign, is_locked) {
-        (true, _) => "ALTER ROLE … IN DATABASE … RESET default_transaction_read_only".to_owned(),
+        (true, _) => format!(
+            "ALTER ROLE \"{}\" IN DATABASE \"{}\" RESET default_transaction_read_only",
+            dsn.username(),
+            dsn.database()
+        ),
         (false, true) => "wait for the migration that raised it".to_owned(),
         (false, false) => format!("juju run {application}/leader repair-migration apply=true"),
     };
