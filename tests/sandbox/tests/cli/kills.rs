@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::getpgid;
 use serde_json::json;
 
 use crate::support::*;
@@ -50,8 +51,11 @@ fn a_signal_stops_a_run_in_order() {
             let database = Database::served(MIDDLE).await;
             let run = Background::start(database.slow(LATE, 600, "run --json --timeout 1200"));
             database.until_slow().await;
+            // A terminal signals a whole group, and Kratos must not go before its statement does.
+            for child in run.children() {
+                assert_ne!(getpgid(Some(child)).unwrap().as_raw(), run.pid());
+            }
             let asked = Instant::now();
-            // The whole group, as at a terminal: Kratos must not go before its statement does.
             run.signal_group(signal);
             let (code, result) = run.end();
             assert!(asked.elapsed() < 2 * LIMIT, "{signal}");

@@ -235,6 +235,16 @@ impl Background {
         self.child.id().try_into().unwrap()
     }
 
+    /// The processes that it started; there is at least one.
+    pub fn children(&self) -> Vec<Pid> {
+        let pid = self.pid();
+        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let children: Vec<_> =
+            text.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect();
+        assert!(!children.is_empty());
+        children
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
