@@ -156,7 +156,7 @@ impl Kratos {
             }
             Self::Local(program) => LocalProcess::start(program, arguments, &environment)
                 .map(KratosProcess::Local)
-                .map_err(ProcessError::from),
+                .map_err(ProcessError::Start),
         };
         process.map_err(|source| Error::Run { command: named(arguments), source })
     }

@@ -36,6 +36,8 @@ pub struct LocalProcess {
 pub enum ProcessError {
     #[error(transparent)]
     Pebble(#[from] pebble::Error),
+    #[error("it cannot be started: {0}")]
+    Start(io::Error),
     #[error("the process cannot be waited for: {0}")]
     Wait(#[from] io::Error),
     #[error("the process has not ended within {0:?}")]

@@ -34,6 +34,8 @@ pub async fn run(kratos: &Kratos, job: &Job, progress: &UnboundedSender<Progress
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
+    // Asked first because it tells a missing privilege better than Kratos does.
+    catalog::applied_versions(&side).await?;
     let program = program(kratos, &job.version, &job.dsn).await?;
     let before = look(&side, &program.known).await?;
     if before.is_newer() {
@@ -68,6 +70,13 @@ async fn run_locked(
         true => prepare(kratos, job, side, program, &before, progress).await?,
         false => Prepared::default(),
     };
+    if !is_careful && fence::state(side).await?.is_some_and(|state| !state.is_marked_ours()) {
+        let foreign = fence::FenceError::Foreign {
+            role: job.dsn.username().to_owned(),
+            database: job.dsn.database().to_owned(),
+        };
+        return Err(Failure::Fence(foreign.to_string()));
+    }
     let run = Run { kratos, job, side, program, before: &before, prepared: &prepared, progress };
     if is_careful { run.behind_the_fence().await } else { run.go(&Counts::new()).await }
 }

@@ -73,7 +73,7 @@ fn a_role_that_owns_nothing() {
         let admin = database.superuser().await;
         sql(&admin, &format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}-{role}'")).await;
         let dsn = database.server.dsn(&role, &database.name);
-        check(&database, &dsn, "program", "permission denied for table schema_migration").await;
+        check(&database, &dsn, "database", "permission denied for table schema_migration").await;
         sql(&admin, &format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
         check(&database, &dsn, "refused", "(the owner of ").await;
     });
