@@ -1,5 +1,6 @@
 //! One run of the migration: plan, checks, lock, fence, process, deadline, verdict.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -34,17 +35,10 @@ pub async fn run(kratos: &Kratos, job: &Job, progress: &UnboundedSender<Progress
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
-    // Asked first because it tells a missing privilege better than Kratos does.
-    catalog::applied_versions(&side).await?;
-    let program = program(kratos, &job.version, &job.dsn).await?;
-    let before = look(&side, &program.known).await?;
-    if before.is_newer() {
-        return Err(Failure::Newer { unknown: before.unknown.len(), version: job.version.to_string() });
-    }
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };
-    let outcome = run_locked(kratos, job, &side, &program, progress).await;
+    let outcome = run_locked(kratos, job, &side, progress).await;
     // The lock ends with its session in any case.
     if let Err(error) = lock.release().await {
         tracing::warn!("{error}");
@@ -56,29 +50,63 @@ async fn run_locked(
     kratos: &Kratos,
     job: &Job,
     side: &Connection,
-    program: &Program,
     progress: &UnboundedSender<Progress>,
 ) -> Outcome {
     for name in end_leftovers(side).await? {
         say(progress, format!("ended what an earlier run left: {name}"));
     }
-    // Somebody else may have been faster.
+    // Asked before Kratos, because it tells a missing privilege better.
+    if catalog::applied_versions(side).await?.is_none() && !catalog::has_tables(side).await? {
+        return run_fresh(kratos, job, side, progress).await;
+    }
+    let program = program(kratos, &job.version, &job.dsn).await?;
     let before = look(side, &program.known).await?;
+    if before.is_newer() {
+        return Err(Failure::Newer { unknown: before.unknown.len(), version: job.version.to_string() });
+    }
     // Nobody ever served from the database: there is nothing to be careful with.
     let is_careful = !before.is_current() && !before.unused;
     let prepared = match is_careful {
-        true => prepare(kratos, job, side, program, &before, progress).await?,
+        true => prepare(kratos, job, side, &program, &before, progress).await?,
         false => Prepared::default(),
     };
-    if !is_careful && fence::state(side).await?.is_some_and(|state| !state.is_marked_ours()) {
-        let foreign = fence::FenceError::Foreign {
-            role: job.dsn.username().to_owned(),
-            database: job.dsn.database().to_owned(),
-        };
-        return Err(Failure::Fence(foreign.to_string()));
+    let run = Run { kratos, job, side, program: &program, before: &before, prepared: &prepared, progress };
+    if is_careful {
+        return run.behind_the_fence().await;
     }
-    let run = Run { kratos, job, side, program, before: &before, prepared: &prepared, progress };
-    if is_careful { run.behind_the_fence().await } else { run.go(&Counts::new()).await }
+    respect_administrator(job, side).await?;
+    run.go(&Counts::new()).await
+}
+
+/// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is asked
+/// while it migrates.
+async fn run_fresh(
+    kratos: &Kratos,
+    job: &Job,
+    side: &Connection,
+    progress: &UnboundedSender<Progress>,
+) -> Outcome {
+    respect_administrator(job, side).await?;
+    let (nothing, prepared) = (Program::default(), Prepared::default());
+    let before = Schema::compare(&BTreeSet::new(), &nothing.known, true);
+    let run = Run { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
+    let begun = Instant::now();
+    let mut trail = Trail { begun: run.clock().await?, ..Trail::default() };
+    say(progress, format!("a fresh database for {}; timeout {} s", job.version, job.timeout));
+    let attempt = run.attempt(&before, begun + job.timeout.duration(), &mut trail);
+    let (program, end) = tokio::join!(program(kratos, &job.version, &job.dsn), attempt);
+    let (program, end, counts) = (program?, end?, Counts::new());
+    let elapsed = begun.elapsed();
+    verdict(Facts { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end).await
+}
+
+/// Our connections override a read-only setting of the role, which an administrator may have made for a reason.
+async fn respect_administrator(job: &Job, side: &Connection) -> Result<(), Failure> {
+    if fence::state(side).await?.is_none_or(|state| state.is_marked_ours()) {
+        return Ok(());
+    }
+    let (role, database) = (job.dsn.username().to_owned(), job.dsn.database().to_owned());
+    Err(Failure::Fence(fence::FenceError::Foreign { role, database }.to_string()))
 }
 
 /// Who holds the migration lock, for people.

@@ -16,11 +16,17 @@ pub struct Survey {
     pub fence: Option<String>,
 }
 
-/// The migrations that a program carries.
+/// The migrations that a program carries; by default none.
 pub(super) struct Program {
     pub known: Known,
     /// With their SQL; empty if the program cannot tell.
     pub listed: Vec<ListedMigration>,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self { known: Known::Listed(Vec::new()), listed: Vec::new() }
+    }
 }
 
 /// Tells what is pending in a database for a Kratos program. Changes nothing.

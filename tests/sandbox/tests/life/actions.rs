@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::support::*;
 
-const PEERS: &str = "kratos:kratos-peers";
 const LOCK: &str = "SELECT pg_advisory_lock(1263681876, 1296648018)";
 const COLUMN: &str = "ALTER TABLE identities ADD COLUMN external_id VARCHAR(64) CHECK (external_id <> '')";
 
@@ -20,9 +19,14 @@ async fn digest(sandbox: &Sandbox) -> String {
     catalog_digest(&Connection::open(&dsn, "test", limit).await.unwrap()).await.unwrap()
 }
 
+/// The peer relation.
+fn peers(sandbox: &Sandbox) -> u32 {
+    sandbox.model().relation_ids("kratos", "kratos-peers")[0]
+}
+
 /// The recorded runs.
 fn runs(sandbox: &Sandbox) -> Vec<Value> {
-    let relation = sandbox.relation(PEERS, PEERS).unwrap();
+    let relation = peers(&sandbox);
     let bag = sandbox.databag(relation, "kratos");
     bag.get("migration_runs").map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default()
 }
@@ -59,7 +63,7 @@ fn a_migration_is_planned_guarded_and_recorded() {
         assert_eq!(digest(&sandbox).await, before, "a plan changes nothing");
         assert!(!is_active(&sandbox, 0, "kratos").await);
 
-        let relation = sandbox.relation(PEERS, PEERS).unwrap();
+        let relation = peers(&sandbox);
         let published = sandbox.databag(relation, "kratos/1")["workload_version"].clone();
         for (value, behind) in [("v1.0.0", "kratos/1 (v1.0.0)"), ("", "kratos/1 (not started yet)")] {
             sandbox.set_databag(relation, "kratos/1", &[("workload_version", value)]).await.unwrap();
@@ -98,7 +102,7 @@ fn the_record_keeps_ten_and_survives_nonsense() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
         assert_eq!(runs(&sandbox).len(), 1);
-        let relation = sandbox.relation(PEERS, PEERS).unwrap();
+        let relation = peers(&sandbox);
         sandbox.clear_trace();
         sandbox.fire("kratos/0", "update-status").await.unwrap();
         sandbox.fire("kratos/0", "config-changed").await.unwrap();
@@ -213,7 +217,7 @@ fn a_refresh_is_prepared() {
                 assert!(output.contains(expected), "{expected} in {output}");
             }
         }
-        let relation = sandbox.relation(PEERS, PEERS).unwrap();
+        let relation = peers(&sandbox);
         sandbox.set_databag(relation, "kratos/1", &[("workload_version", "v1.0.0")]).await.unwrap();
         let pebble = pebble(&sandbox, 0);
         let change = pebble.stop(&["courier"]).await.unwrap();
@@ -233,6 +237,8 @@ fn a_refresh_is_prepared() {
         ] {
             assert!(output.contains(expected), "{expected} in {output}");
         }
+        // The provider drops the tables, which waits for the transaction.
+        holder.batch_execute("COMMIT").await.unwrap();
         juju(&sandbox, "remove-relation kratos postgresql-k8s").await;
         let output = action_fails(&sandbox, "run kratos/leader pre-refresh-check").await;
         assert!(output.contains("Missing integration pg-database: juju integrate"), "{output}");
