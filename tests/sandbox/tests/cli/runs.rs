@@ -61,7 +61,8 @@ fn a_plan_ends_with_the_command_line_that_runs_it() {
         assert!(timeout.trim().parse::<u64>().is_ok() && !plan.out.contains("juju"), "{}", plan.out);
 
         let json = database.run("plan --json").json();
-        assert_eq!(json["suggested-timeout"].to_string(), timeout.trim());
+        // Measured anew, so the number may differ.
+        assert!(json["suggested-timeout"].as_u64().is_some_and(|seconds| seconds > 0), "{json}");
         let versions = |list: &serde_json::Value| {
             list.as_array().unwrap().iter().map(|item| item["version"].clone()).collect::<Vec<_>>()
         };
