@@ -61,7 +61,7 @@ fn a_migration_is_planned_guarded_and_recorded() {
         assert_eq!(digest(&sandbox).await, before, "a plan changes nothing");
         assert!(!is_active(&sandbox, 0, "kratos").await);
 
-        let relation = peers(sandbox);
+        let relation = peers(&sandbox);
         let published = sandbox.databag(relation, "kratos/1")["workload_version"].clone();
         for (value, behind) in [("v1.0.0", "kratos/1 (v1.0.0)"), ("", "kratos/1 (not started yet)")] {
             sandbox.set_databag(relation, "kratos/1", &[("workload_version", value)]).await.unwrap();
@@ -96,7 +96,7 @@ fn the_record_keeps_ten_and_survives_nonsense() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
         assert_eq!(runs(&sandbox).len(), 1);
-        let relation = peers(sandbox);
+        let relation = peers(&sandbox);
         sandbox.clear_trace();
         sandbox.fire("kratos/0", "update-status").await.unwrap();
         sandbox.fire("kratos/0", "config-changed").await.unwrap();
@@ -211,7 +211,7 @@ fn a_refresh_is_prepared() {
                 assert!(output.contains(expected), "{expected} in {output}");
             }
         }
-        let relation = peers(sandbox);
+        let relation = peers(&sandbox);
         sandbox.set_databag(relation, "kratos/1", &[("workload_version", "v1.0.0")]).await.unwrap();
         let pebble = pebble(&sandbox, 0);
         let change = pebble.stop(&["courier"]).await.unwrap();
