@@ -7,7 +7,10 @@ use std::path::Path;
 
 use super::super::super::error::{Error, Result};
 
-/// A file of mode 0600 in the system's directory for temporary files; removed when this value goes.
+const PREFIX: &str = "juju-secret-";
+
+/// A file of mode 0600 in the charm's own directory or, where that cannot be written, in the system's directory for
+/// temporary files; removed when this value goes.
 pub(super) struct ContentFile {
     path: String,
 }
@@ -15,6 +18,15 @@ pub(super) struct ContentFile {
 impl ContentFile {
     /// Writes `bytes` to a new file whose name nobody can foresee.
     pub(super) fn new(command: &'static str, bytes: &[u8]) -> Result<Self> {
+        if let Some(directory) = std::env::var_os("JUJU_CHARM_DIR").filter(|directory| !directory.is_empty())
+        {
+            let directory = Path::new(&directory);
+            // What a killed process of this unit left: Juju runs one at a time.
+            sweep(directory);
+            if let Ok(file) = Self::create(directory, bytes) {
+                return Ok(file);
+            }
+        }
         let directory = std::env::temp_dir();
         Self::create(&directory, bytes).map_err(|source| {
             let directory = directory.display().to_string();
@@ -30,7 +42,7 @@ impl ContentFile {
     fn create(directory: &Path, bytes: &[u8]) -> io::Result<Self> {
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let name = format!("juju-secret-{:016x}", u64::from_ne_bytes(random));
+        let name = format!("{PREFIX}{:016x}", u64::from_ne_bytes(random));
         let path = std::path::absolute(directory)?.join(name).into_os_string().into_string();
         let path = path.map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8"))?;
         // create_new refuses what is already there, a symbolic link included.
@@ -39,6 +51,16 @@ impl ContentFile {
         let this = Self { path };
         file.write_all(bytes)?;
         Ok(this)
+    }
+}
+
+fn sweep(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            // Should it stay, it is as private as before.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
