@@ -26,7 +26,7 @@ fn peers(sandbox: &Sandbox) -> u32 {
 
 /// The recorded runs.
 fn runs(sandbox: &Sandbox) -> Vec<Value> {
-    let relation = peers(&sandbox);
+    let relation = peers(sandbox);
     let bag = sandbox.databag(relation, "kratos");
     bag.get("migration_runs").map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default()
 }
