@@ -21,11 +21,7 @@ fn a_fresh_database_is_migrated_and_the_status_tells_it() {
         let run = database.run("run");
         assert_eq!(run.code, Some(0), "{run:?}");
         assert!(run.out.starts_with(&format!("Done: {all} migrations applied in ")), "{}", run.out);
-        assert!(
-            run.err.contains(&format!("{all} migrations pending for v26.2.0; timeout 120 s\n")),
-            "{}",
-            run.err
-        );
+        assert!(run.err.starts_with("a fresh database for v26.2.0; timeout 120 s\n"), "{}", run.err);
         assert!(!run.err.contains('\x1b'), "there is no terminal, so no bar");
         assert_eq!(database.digest().await, undisturbed().await);
 
