@@ -63,14 +63,15 @@ fn a_migration_is_planned_guarded_and_recorded() {
 
         let relation = peers(&sandbox);
         let published = sandbox.databag(relation, "kratos/1")["workload_version"].clone();
-        for (value, behind) in [("v1.0.0", "kratos/1 (v1.0.0)"), ("", "kratos/1 (not started yet)")] {
-            sandbox.set_databag(relation, "kratos/1", &[("workload_version", value)]).await.unwrap();
-            let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
-            assert!(output.contains("a refresh is still rolling") && output.contains(behind), "{output}");
-            assert!(output.contains("juju status kratos"), "{output}");
-            let output = juju(&sandbox, "run kratos/leader plan-migration").await;
-            assert!(output.contains("run-migration would be refused now"), "{output}");
-        }
+        sandbox.set_databag(relation, "kratos/1", &[("workload_version", "v1.0.0")]).await.unwrap();
+        let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
+        assert!(
+            output.contains("a refresh is still rolling") && output.contains("kratos/1 (v1.0.0)"),
+            "{output}"
+        );
+        assert!(output.contains("juju status kratos"), "{output}");
+        let output = juju(&sandbox, "run kratos/leader plan-migration").await;
+        assert!(output.contains("run-migration would be refused now"), "{output}");
         assert_eq!(digest(&sandbox).await, before, "a refused run changes nothing");
         assert_eq!(runs(&sandbox).len(), recorded, "and is not recorded");
         sandbox.set_databag(relation, "kratos/1", &[("workload_version", &published)]).await.unwrap();
@@ -222,11 +223,10 @@ fn a_refresh_is_prepared() {
         holder.batch_execute("BEGIN; SELECT count(*) FROM courier_messages").await.unwrap();
         let output = action_fails(&sandbox, "run kratos/leader pre-refresh-check").await;
         for expected in [
-            "Not ready for a refresh (services, unit-versions, lock, long-transactions)",
+            "Not ready for a refresh (services, unit-versions, lock)",
             "courier does not run: juju ssh --container kratos kratos/0 pebble logs",
             "kratos/1 (v1.0.0)",
             "held by green/0",
-            "SELECT pg_terminate_backend(",
             "then check again: juju run kratos/0 pre-refresh-check",
         ] {
             assert!(output.contains(expected), "{expected} in {output}");
