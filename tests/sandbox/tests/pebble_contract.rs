@@ -326,18 +326,16 @@ async fn logs_keep_the_last_lines_of_a_service() {
 async fn signals_reach_services() {
     let daemon = Daemon::start().await;
     let client = &daemon.client;
-    let file = daemon.file("hup");
-    daemon.add("l", &format!("services: {{a: {{override: replace, command: '/bin/sh -c \"trap ''echo x > {file}'' HUP; while true; do sleep 0.05; done\"'}}}}")).await;
-    assert_eq!(api(&client.send_signal("SIGHUP", &["a"]).await.unwrap_err()).0, 500);
+    let file = daemon.file("signalled");
+    daemon.add("l", &format!("services: {{a: {{override: replace, command: '/bin/sh -c \"trap ''echo x > {file}'' USR1; while true; do sleep 0.05; done\"'}}}}")).await;
+    assert_eq!(api(&client.send_signal("SIGUSR1", &["a"]).await.unwrap_err()).0, 500);
     daemon.wait(client.start(&["a"]).await.unwrap()).await.unwrap();
-    // The shell may not have come to its trap yet.
-    until("the signal has arrived", || async {
-        client.send_signal("SIGHUP", &["a"]).await.unwrap();
-        std::fs::exists(&file).unwrap()
-    })
-    .await;
-    assert_eq!(api(&client.send_signal("HUP", &["a"]).await.unwrap_err()).0, 500);
-    assert_eq!(api(&client.send_signal("SIGHUP", &["nobody"]).await.unwrap_err()).0, 500);
+    // The start has waited for a second, so the shell has come to its trap. Not SIGHUP: a shell cannot trap what was
+    // ignored before it began, as under nohup.
+    client.send_signal("SIGUSR1", &["a"]).await.unwrap();
+    until("the signal has arrived", || async { std::fs::exists(&file).unwrap() }).await;
+    assert_eq!(api(&client.send_signal("USR1", &["a"]).await.unwrap_err()).0, 500);
+    assert_eq!(api(&client.send_signal("SIGUSR1", &["nobody"]).await.unwrap_err()).0, 500);
 }
 
 #[tokio::test]
