@@ -86,6 +86,12 @@ impl Observed {
                 Bag::Unit => &peers.unit,
             });
         }
+        if let Some(related) = self.relations.iter().find(|related| &related.id == relation) {
+            return match bag {
+                Bag::App => related.own.as_ref(),
+                Bag::Unit => Some(&related.own_unit),
+            };
+        }
         let database = self.databases.iter().find(|database| &database.id == relation)?;
         match bag {
             Bag::App => database.own.as_ref(),

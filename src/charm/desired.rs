@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observed::{CookieSecret, Observed, Secret};
+use super::observed::{CookieSecret, Observed};
 use super::record;
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, WORKLOAD_VERSION};
 use crate::juju::{Bag, Port, RelationId};
+use crate::kratos::Secret;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
 
 /// The label and the key of the secret with which Kratos signs cookies (behaviour row 24).

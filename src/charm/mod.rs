@@ -5,6 +5,7 @@
 
 mod apply;
 mod desired;
+mod facts;
 mod migrate;
 mod observe;
 mod observed;
@@ -21,7 +22,7 @@ pub use apply::apply;
 pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
-pub use observed::{CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
+pub use observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
 pub use service::{COURIER, KRATOS, READY};
 
 use crate::actions;

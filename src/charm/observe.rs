@@ -6,18 +6,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::desired::{COOKIE_KEY, COOKIE_LABEL};
-use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
+use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Version, Workload};
 use super::questions;
 use super::service::OWNED_FILES;
-use crate::integrations::database::{self, Answer, DatabaseRelation, SecretContent, TLS_SECRET, USER_SECRET};
+use crate::integrations::database::{self, Answer, DatabaseRelation, TLS_SECRET, USER_SECRET};
 use crate::integrations::peers::{self, PeerRelation};
+use crate::integrations::{ENDPOINTS, Endpoint, Relation, SecretContent};
 use crate::juju::{
     self, Agent, Context, Databag, Entity, Event, RelationId, Scope, SecretRead, SecretRef, SecretUri,
     UnitName,
 };
-use crate::kratos::Place;
 use crate::kratos::command::Kratos;
+use crate::kratos::{Place, Secret};
 use crate::migration;
 use crate::pebble::{self, Client};
 
@@ -44,6 +47,7 @@ pub async fn observe(
         config: config?,
         peers: peer_relation(agent, &context, peers?).await?,
         databases: database_relations(agent, &context, databases?, is_leader).await?,
+        relations: other_relations(agent, &context, is_leader).await?,
         cookie_secret: cookie_secret?,
         new_cookie_secret: random_secret(),
         opened_ports: opened_ports?,
@@ -156,6 +160,49 @@ async fn database_relations(
         relations.push(DatabaseRelation { own, remote, remote_units, user: user?, tls: tls?, id });
     }
     Ok(relations)
+}
+
+/// The relations of all other endpoints.
+async fn other_relations(agent: &Agent, context: &Context, is_leader: bool) -> juju::Result<Vec<Relation>> {
+    let ids = join_all(ENDPOINTS.iter().map(|endpoint| relations(agent, context, endpoint.name))).await;
+    let mut found = Vec::new();
+    for (endpoint, ids) in ENDPOINTS.iter().zip(ids) {
+        for id in ids? {
+            found.push(relation(agent, context, endpoint, id, is_leader).await?);
+        }
+    }
+    Ok(found)
+}
+
+async fn relation(
+    agent: &Agent,
+    context: &Context,
+    endpoint: &Endpoint,
+    id: RelationId,
+    is_leader: bool,
+) -> juju::Result<Relation> {
+    let mut relation = Relation::new(id);
+    let id = &relation.id;
+    if let Some(app) = absent_if_gone(agent.relation_app(id).await)?.flatten() {
+        relation.remote = bag(agent, id, Entity::App(&app)).await?;
+    }
+    if is_leader {
+        relation.own = Some(bag(agent, id, Entity::App(context.unit.application())).await?);
+    }
+    if endpoint.own_unit {
+        relation.own_unit = bag(agent, id, Entity::Unit(&context.unit)).await?;
+    }
+    if endpoint.remote_units {
+        for unit in absent_if_gone(agent.relation_units(id).await)?.unwrap_or_default() {
+            let remote = bag(agent, id, Entity::Unit(&unit)).await?;
+            relation.remote_units.insert(unit, remote);
+        }
+    }
+    for key in endpoint.secrets {
+        let content = secret_content(agent, relation.remote.get(*key)).await?;
+        relation.secrets.insert(key, content);
+    }
+    Ok(relation)
 }
 
 /// A databag; that of a relation that went away meanwhile reads as empty.

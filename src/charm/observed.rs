@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::integrations::Relation;
 use crate::integrations::database::{Answer, CA_PATH, DatabaseRelation, database_name};
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{Context, Port, Status};
 use crate::kratos::options::{InvalidOption, Options};
-use crate::kratos::{Place, WorkloadVersion};
+use crate::kratos::{Place, Secret, WorkloadVersion};
 use crate::migration::{Outcome, Schema};
 use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 
@@ -24,6 +25,8 @@ pub struct Observed {
     pub peers: Option<PeerRelation>,
     /// By relation number, without a relation that is being broken.
     pub databases: Vec<DatabaseRelation>,
+    /// All other relations but those of peers, by endpoint and number, without one that is being broken.
+    pub relations: Vec<Relation>,
     pub cookie_secret: CookieSecret,
     /// A random value for the secret, should the leader have to make one.
     pub new_cookie_secret: Secret,
@@ -37,16 +40,6 @@ pub struct Observed {
     pub migration: Option<Outcome>,
     /// How long it took.
     pub migration_took: Duration,
-}
-
-/// A text that is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("***")
-    }
 }
 
 /// The secret with which Kratos signs cookies.
@@ -120,6 +113,11 @@ impl Observed {
     /// The database relation in use: the oldest one, until it is removed.
     pub fn database(&self) -> Option<&DatabaseRelation> {
         self.databases.first()
+    }
+
+    /// The relations of an endpoint, by their numbers.
+    pub fn related(&self, endpoint: &str) -> impl Iterator<Item = &Relation> {
+        self.relations.iter().filter(move |relation| relation.id.endpoint() == endpoint)
     }
 
     /// The database name that this application asks for.

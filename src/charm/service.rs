@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::observed::{CookieSecret, Observed, Secret};
+use super::facts::facts;
+use super::observed::{CookieSecret, Observed};
 use super::obstacles::obstacles;
 use crate::integrations::database::{Answer, CA_PATH};
 use crate::kratos::config::{self, KratosConfig};
 use crate::kratos::environment::environment;
-use crate::kratos::options::Options;
 use crate::kratos::place::{ADMIN_PORT, Place};
+use crate::kratos::{Facts, Secret};
 use crate::pebble::{Check, CheckLevel, HttpCheck, Layer, Override, Service, Startup};
-use crate::postgres::{Dsn, Tls};
+use crate::postgres::Tls;
 
 /// The label of the charm's layer (behaviour row 46).
 pub const LAYER: &str = "kratos";
@@ -70,7 +71,7 @@ pub fn desired_service(observed: &Observed) -> DesiredService {
     }
     match (observed.options(), observed.answer(), cookie_secret(observed)) {
         (Ok(options), Answer::Ready(database), Some(cookie)) => {
-            DesiredService::Running(running(observed, &options, &database, cookie))
+            DesiredService::Running(running(observed, &facts(observed, options, database, cookie)))
         }
         _ => DesiredService::AsItIs,
     }
@@ -85,16 +86,15 @@ fn cookie_secret(observed: &Observed) -> Option<&Secret> {
     }
 }
 
-fn running(observed: &Observed, options: &Options, database: &Dsn, cookie: &Secret) -> Running {
+fn running(observed: &Observed, facts: &Facts) -> Running {
     let place = &observed.place;
-    let environment = environment(options, |path| place.path(path), &database.url(), &cookie.0);
-    let layer = layer(place, &environment);
-    let ca = match database.tls() {
+    let layer = layer(place, &environment(facts));
+    let ca = match facts.dsn.tls() {
         Tls::VerifyCa { ca_pem, .. } => Some(ca_pem.clone()),
         Tls::Prefer | Tls::Disable | Tls::Require => None,
     };
     let files = BTreeMap::from([
-        (config::PATH.to_owned(), Some(KratosConfig::new(place).to_yaml())),
+        (config::PATH.to_owned(), Some(KratosConfig::new(facts).to_yaml())),
         (CA_PATH.to_owned(), ca),
     ]);
     let stamp = digest(&layer, &files);

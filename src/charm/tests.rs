@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::apply::Applied;
-use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Secret, Version, Workload};
+use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Version, Workload};
 use super::service::{DesiredService, Running, STAMP_PATH};
 use super::{desired, migrate, questions, report};
-use crate::integrations::database::{CA_PATH, DatabaseRelation, SecretContent};
+use crate::integrations::SecretContent;
+use crate::integrations::database::{CA_PATH, DatabaseRelation};
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
-use crate::kratos::{Place, WorkloadVersion, config};
+use crate::kratos::{Place, Secret, WorkloadVersion, config};
 use crate::migration::{Counts, Failure, Known, Migration, MigrationVersion, Report, Schema, Trail};
 use crate::pebble::{CheckInfo, Service, ServiceInfo};
 
@@ -70,6 +71,7 @@ fn ready() -> Observed {
             user: SecretContent::Absent,
             tls: SecretContent::Absent,
         }],
+        relations: vec![],
         cookie_secret: CookieSecret::Ready(Secret("cookie-of-before".to_owned())),
         new_cookie_secret: Secret("cookie-of-now".to_owned()),
         opened_ports: BTreeSet::new(),

@@ -9,6 +9,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::relation::SecretContent;
 use crate::juju::{Databag, RelationId};
 use crate::postgres::{Dsn, DsnParts, Endpoint, Tls, check_ca};
 
@@ -44,16 +45,6 @@ pub struct DatabaseRelation {
     pub tls: SecretContent,
 }
 
-/// A secret that a databag names.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SecretContent {
-    /// The databag names none.
-    Absent,
-    /// It is named, but Juju does not give it out (yet): the reason.
-    Unreadable(String),
-    Content(BTreeMap<String, String>),
-}
-
 impl fmt::Debug for DatabaseRelation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -63,16 +54,6 @@ impl fmt::Debug for DatabaseRelation {
             .field("user", &self.user)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SecretContent {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => formatter.write_str("Absent"),
-            Self::Unreadable(reason) => write!(formatter, "Unreadable({reason})"),
-            Self::Content(content) => write!(formatter, "Content({:?})", content.keys()),
-        }
     }
 }
 

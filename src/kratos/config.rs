@@ -1,13 +1,14 @@
 //! kratos.yaml: a typed model of the part of Kratos' configuration that the charm sets.
 //!
-//! Given the place of the workload, [`KratosConfig::new`] builds the first, small form: the bundled identity
+//! Given the facts, [`KratosConfig::new`] builds the first, small form: the bundled identity
 //! schemas and the password method. It is built from types, never from text, so that no value can change its shape.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::place::{ADMIN_PORT, PUBLIC_PORT, Place};
+use super::facts::Facts;
+use super::place::{ADMIN_PORT, PUBLIC_PORT};
 
 /// The path of the file in the workload.
 pub const PATH: &str = "/etc/config/kratos/kratos.yaml";
@@ -80,9 +81,9 @@ struct Listener {
 }
 
 impl KratosConfig {
-    /// The configuration of a Kratos that serves at `place`.
-    pub fn new(place: &Place) -> Self {
-        let listener = |port| Listener { host: place.listen_address().to_owned(), port };
+    /// The configuration that follows from the facts.
+    pub fn new(facts: &Facts) -> Self {
+        let listener = |port| Listener { host: facts.place.listen_address().to_owned(), port };
         let schemas = BUNDLED_SCHEMAS.iter().map(|(id, text)| Schema {
             id: (*id).to_owned(),
             url: format!("base64://{}", BASE64_STANDARD.encode(text)),
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_written_parses_back_to_the_same_values() {
-        let config = KratosConfig::new(&Place::pod());
+        let config = KratosConfig::new(&Facts::sample());
         let back: serde_json::Value = serde_yaml::from_str(&config.to_yaml()).unwrap();
         assert_eq!(back, serde_json::to_value(&config).unwrap());
         assert_eq!(back["serve"]["admin"]["port"], 4434);

@@ -3,10 +3,19 @@
 pub mod command;
 pub mod config;
 pub mod environment;
+pub mod facts;
+pub mod login_ui;
 pub mod options;
 pub mod place;
 pub mod process;
+pub mod provider;
+pub mod public_url;
+pub mod secret;
+pub mod smtp;
 pub mod version;
+pub mod web_hook;
 
+pub use facts::Facts;
 pub use place::Place;
+pub use secret::Secret;
 pub use version::WorkloadVersion;

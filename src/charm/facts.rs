@@ -1,0 +1,36 @@
+//! The facts from which Kratos is configured, gathered from what was observed.
+
+use super::observed::Observed;
+use crate::kratos::facts::Secrets;
+use crate::kratos::login_ui::LoginUi;
+use crate::kratos::options::Options;
+use crate::kratos::{Facts, Secret, WorkloadVersion};
+use crate::postgres::Dsn;
+
+/// Gathers them. What a relation does not say, or says wrongly, is not there.
+pub fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Facts {
+    Facts {
+        place: observed.place.clone(),
+        version: version(observed),
+        options,
+        dsn,
+        secrets: Secrets { cookie: vec![cookie.clone()], ..Secrets::default() },
+        login_ui: LoginUi::default(),
+        public_url: None,
+        hydra_admin_url: None,
+        smtp: None,
+        otlp: None,
+        registration_hooks: vec![],
+        login_hooks: vec![],
+        related_providers: vec![],
+        stored_providers: vec![],
+        stored_schemas: None,
+        certificates: vec![],
+    }
+}
+
+/// The workload's version, looked at now or published when it was looked at last.
+fn version(observed: &Observed) -> Option<WorkloadVersion> {
+    let published = || observed.peers.as_ref()?.workload_version();
+    observed.version().cloned().or_else(|| WorkloadVersion::parse(published()?))
+}

@@ -1,0 +1,114 @@
+//! A relation as this unit sees it, whatever its endpoint, and what of it is read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::juju::{Databag, RelationId, UnitName};
+
+/// What is read of each relation on an endpoint. Our own application databag is always read on the leader, the remote
+/// one always.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// As in metadata.yaml.
+    pub name: &'static str,
+    /// Whether this unit's own databag is read, because we write it.
+    pub own_unit: bool,
+    /// Whether the databags of the remote units are read.
+    pub remote_units: bool,
+    /// Keys of the remote application databag that name secrets to read.
+    pub secrets: &'static [&'static str],
+}
+
+impl Endpoint {
+    /// An endpoint of which only the application databags count.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, own_unit: false, remote_units: false, secrets: &[] }
+    }
+}
+
+/// One relation. `Debug` shows which keys are there, but no values.
+#[derive(Clone)]
+pub struct Relation {
+    pub id: RelationId,
+    /// Our application databag, which only the leader may read.
+    pub own: Option<Databag>,
+    /// This unit's databag; empty if the endpoint does not ask for it.
+    pub own_unit: Databag,
+    /// The remote application databag.
+    pub remote: Databag,
+    /// The databags of the remote units; empty if the endpoint does not ask for them.
+    pub remote_units: BTreeMap<UnitName, Databag>,
+    /// The contents of the secrets that the remote application databag names, by its key.
+    pub secrets: BTreeMap<&'static str, SecretContent>,
+}
+
+/// A secret that a databag names.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretContent {
+    /// The databag names none.
+    Absent,
+    /// It is named, but Juju does not give it out (yet): the reason.
+    Unreadable(String),
+    Content(BTreeMap<String, String>),
+}
+
+/// What the other side of a relation says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remote<T> {
+    /// Nothing yet.
+    Absent,
+    /// Something that cannot be used: the reason, for a status. It quotes no value that may be secret.
+    Invalid(String),
+    Ready(T),
+}
+
+impl Relation {
+    /// A relation of which nothing is known yet.
+    pub fn new(id: RelationId) -> Self {
+        Self {
+            id,
+            own: None,
+            own_unit: Databag::new(),
+            remote: Databag::new(),
+            remote_units: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
+
+    /// A value of the remote application databag that is there and not blank.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.remote.get(key).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+}
+
+impl<T> Remote<T> {
+    /// The data, if there is any to use.
+    pub fn ready(self) -> Option<T> {
+        match self {
+            Self::Ready(data) => Some(data),
+            Self::Absent | Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Relation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Relation")
+            .field("id", &self.id)
+            .field("remote", &self.remote.keys())
+            .field("remote_units", &self.remote_units.keys())
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SecretContent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => formatter.write_str("Absent"),
+            Self::Unreadable(reason) => write!(formatter, "Unreadable({reason})"),
+            Self::Content(content) => write!(formatter, "Content({:?})", content.keys()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `Facts`: everything from which Kratos' configuration, environment and files follow, as plain data.
+//!
+//! The charm gathers them from options, relations, secrets and ConfigMaps; a person or a test may write them down.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use serde_json::Value;
+
+use super::login_ui::LoginUi;
+use super::options::Options;
+use super::place::Place;
+use super::provider::OidcProvider;
+use super::public_url::PublicUrl;
+use super::secret::Secret;
+use super::smtp::Smtp;
+use super::version::WorkloadVersion;
+use super::web_hook::WebHook;
+use crate::postgres::Dsn;
+
+/// What is known when Kratos is configured.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub place: Place,
+    /// The program for which is rendered: keys that only a newer one knows are left out. `None`: unknown, as the oldest.
+    pub version: Option<WorkloadVersion>,
+    pub options: Options,
+    pub dsn: Dsn,
+    pub secrets: Secrets,
+    pub login_ui: LoginUi,
+    /// Where the public route makes Kratos reachable.
+    pub public_url: Option<PublicUrl>,
+    /// Hydra's admin API (behaviour row 40).
+    pub hydra_admin_url: Option<Url>,
+    pub smtp: Option<Smtp>,
+    /// The OTLP over HTTP endpoint to which traces go (behaviour row 42).
+    pub otlp: Option<Url>,
+    /// Over all relations of the endpoint, in no particular order.
+    pub registration_hooks: Vec<WebHook>,
+    pub login_hooks: Vec<WebHook>,
+    /// From relations, in the order of their numbers.
+    pub related_providers: Vec<OidcProvider>,
+    /// From the ConfigMap `oidc-providers`.
+    pub stored_providers: Vec<OidcProvider>,
+    /// From the ConfigMap `identity-schemas`.
+    pub stored_schemas: Option<SchemaSet>,
+    /// PEM texts of additional certificate authorities, each once, in order.
+    pub certificates: Vec<String>,
+}
+
+/// The keys with which Kratos signs and encrypts, the first in use, the others for reading what they signed.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    pub cookie: Vec<Secret>,
+    /// Empty: a deployment of before, which never had any.
+    pub default: Vec<Secret>,
+    /// 32 characters each; empty: a deployment of before, which never had any.
+    pub cipher: Vec<Secret>,
+}
+
+/// Identity schemas by their id, and which one identities get unless told otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaSet {
+    pub default_id: String,
+    pub schemas: BTreeMap<String, Value>,
+}
+
+#[cfg(test)]
+impl Facts {
+    /// A deployment with a database and nothing else.
+    pub fn sample() -> Self {
+        Self {
+            place: Place::pod(),
+            version: WorkloadVersion::parse("v26.2.0"),
+            options: Options::parse("kratos", &BTreeMap::new()).unwrap(),
+            dsn: Dsn::parse("postgres://u:sesame@db:5432/idp").unwrap(),
+            secrets: Secrets { cookie: vec![Secret("0123456789abcdef".to_owned())], ..Secrets::default() },
+            login_ui: LoginUi::default(),
+            public_url: None,
+            hydra_admin_url: None,
+            smtp: None,
+            otlp: None,
+            registration_hooks: vec![],
+            login_hooks: vec![],
+            related_providers: vec![],
+            stored_providers: vec![],
+            stored_schemas: None,
+            certificates: vec![],
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The address under which the public API is reached from outside.
+
+use std::fmt;
+
+use reqwest::Url;
+use serde::Deserialize;
+
+/// Scheme, host and perhaps a port; no path.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrl(Url);
+
+impl PublicUrl {
+    /// Checks an `http` or `https` origin such as `https://id.example.com:8443`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let refused = || format!("{text:?} is no http(s)://HOST[:PORT]");
+        let url = Url::parse(text).map_err(|_| refused())?;
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let is_open = url.username().is_empty() && url.password().is_none();
+        let is_web = matches!(url.scheme(), "http" | "https");
+        (is_web && is_bare && is_open).then_some(Self(url)).ok_or_else(refused)
+    }
+
+    /// Without the port.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// `scheme://host[:port]`, as browsers write an origin.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
+impl TryFrom<String> for PublicUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.origin())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_keeps_its_port() {
+        let url = PublicUrl::parse("https://Id.Example.com:8443/").unwrap();
+        assert_eq!((url.host(), url.to_string().as_str()), ("id.example.com", "https://id.example.com:8443"));
+        assert_eq!(PublicUrl::parse("https://x:443").unwrap().origin(), "https://x");
+        for text in
+            ["", "x", "ftp://x", "https://", "https://x/path", "https://x?q", "https://u@x", "https://x y"]
+        {
+            assert!(PublicUrl::parse(text).unwrap_err().contains("is no http"), "{text}");
+        }
+    }
+}
