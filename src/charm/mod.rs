@@ -4,6 +4,7 @@
 //! what it ended with is one more fact to decide on.
 
 mod apply;
+mod complaints;
 mod desired;
 mod facts;
 mod migrate;

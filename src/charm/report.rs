@@ -1,6 +1,7 @@
 //! report: the unit's status, set once at the end and only if it changed.
 
 use super::apply::Applied;
+use super::complaints::complaints;
 use super::observed::Observed;
 use super::obstacles::{obstacles, worst};
 use super::service::KRATOS;
@@ -13,6 +14,7 @@ pub fn status(observed: &Observed, applied: &Applied) -> Status {
     if let Some(failure) = &applied.failure {
         statuses.push(Status::new(StatusKind::Blocked, with_command(observed, failure)));
     }
+    statuses.extend(complaints(observed));
     worst(statuses).unwrap_or_else(|| Status::new(StatusKind::Active, ""))
 }
 
