@@ -5,16 +5,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::facts::facts;
-use super::observed::{CookieSecret, Observed};
+use super::facts::known_facts;
+use super::observed::Observed;
 use super::obstacles::obstacles;
 use super::stamp::{Files, Stamp};
-use crate::integrations::database::{Answer, CA_PATH};
+use crate::integrations::database::CA_PATH;
+use crate::kratos::Facts;
 use crate::kratos::config::{self, KratosConfig};
 use crate::kratos::environment::environment;
+use crate::kratos::files;
 use crate::kratos::place::{ADMIN_PORT, Place};
 use crate::kratos::rendered::finish;
-use crate::kratos::{Facts, Secret};
 use crate::pebble::{Check, CheckLevel, HttpCheck, Layer, Override, Service, Startup};
 use crate::postgres::Tls;
 
@@ -40,7 +41,15 @@ const KILL_DELAY: &str = "2m5s";
 pub const SERVICE_CHANGE: Duration = Duration::from_secs(150);
 
 /// The files that the charm owns in the workload.
-pub const OWNED_FILES: [&str; 4] = [config::PATH, CA_PATH, STAMP_PATH, LAST_GOOD_PATH];
+pub const OWNED_FILES: [&str; 7] = [
+    config::PATH,
+    CA_PATH,
+    STAMP_PATH,
+    LAST_GOOD_PATH,
+    files::RECOVERY_TEMPLATE,
+    files::VERIFICATION_TEMPLATE,
+    files::CERTIFICATES,
+];
 
 /// What the services should be doing.
 #[derive(Clone, Debug)]
@@ -78,20 +87,9 @@ pub fn desired_service(observed: &Observed) -> DesiredService {
     if !obstacles(observed).is_empty() {
         return DesiredService::AsItIs;
     }
-    match (observed.options(), observed.answer(), cookie_secret(observed)) {
-        (Ok(options), Answer::Ready(database), Some(cookie)) => {
-            DesiredService::Running(running(observed, &facts(observed, options, database, cookie)))
-        }
-        _ => DesiredService::AsItIs,
-    }
-}
-
-/// The cookie secret that exists or that this dispatch makes.
-fn cookie_secret(observed: &Observed) -> Option<&Secret> {
-    match &observed.cookie_secret {
-        CookieSecret::Ready(secret) => Some(secret),
-        CookieSecret::Absent if observed.is_leader => Some(&observed.new_cookie_secret),
-        CookieSecret::Absent | CookieSecret::Unreadable(_) => None,
+    match known_facts(observed) {
+        Some(facts) => DesiredService::Running(running(observed, &facts)),
+        None => DesiredService::AsItIs,
     }
 }
 
@@ -103,7 +101,10 @@ fn running(observed: &Observed, facts: &Facts) -> Running {
         Tls::Prefer | Tls::Disable | Tls::Require => None,
     };
     let config = finish(&KratosConfig::new(facts).to_yaml(), &BTreeMap::new(), facts.version.as_ref());
-    let files = BTreeMap::from([(config::PATH.to_owned(), Some(config.text)), (CA_PATH.to_owned(), ca)]);
+    let mut files: Files =
+        files::files(facts).into_iter().map(|(path, content)| (path.to_owned(), content)).collect();
+    files.insert(config::PATH.to_owned(), Some(config.text));
+    files.insert(CA_PATH.to_owned(), ca);
     let stamp = Stamp::of(&layer.services, &files);
     Running { layer, files, is_courier: observed.is_leader, stamp, revision: config.revision }
 }
