@@ -2,6 +2,7 @@
 
 use super::facts::known_facts;
 use super::observed::Observed;
+use super::schemas;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
 use crate::kratos::courier::{Unsent, unsent};
@@ -10,7 +11,10 @@ use crate::kratos::courier::{Unsent, unsent};
 pub fn complaints(observed: &Observed) -> Vec<Status> {
     let Some(facts) = known_facts(observed) else { return Vec::new() };
     let application = observed.application();
-    [half_a_schema_set(application, &facts), mail(application, &facts)].into_iter().flatten().collect()
+    [half_a_schema_set(application, &facts), schemas::complaint(observed), mail(application, &facts)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Either option alone has no effect (behaviour row 52).

@@ -1,38 +1,30 @@
 //! The facts from which Kratos is configured, gathered from what was observed.
 
-use super::observed::{CookieSecret, Observed};
+use super::observed::Observed;
+use super::secrets::secrets;
 use crate::integrations::database::Answer;
 use crate::kratos::facts::Secrets;
 use crate::kratos::login_ui::LoginUi;
 use crate::kratos::options::Options;
-use crate::kratos::{Facts, Secret, WorkloadVersion};
+use crate::kratos::{Facts, WorkloadVersion};
 use crate::postgres::Dsn;
 
-/// The facts, as soon as options, database and cookie secret are known.
+/// The facts, as soon as options, database and secrets are known.
 pub fn known_facts(observed: &Observed) -> Option<Facts> {
-    match (observed.options(), observed.answer(), cookie_secret(observed)) {
-        (Ok(options), Answer::Ready(dsn), Some(cookie)) => Some(facts(observed, options, dsn, cookie)),
+    match (observed.options(), observed.answer(), secrets(observed)) {
+        (Ok(options), Answer::Ready(dsn), Some(secrets)) => Some(facts(observed, options, dsn, secrets)),
         _ => None,
     }
 }
 
-/// The cookie secret that exists or that this dispatch makes.
-fn cookie_secret(observed: &Observed) -> Option<&Secret> {
-    match &observed.cookie_secret {
-        CookieSecret::Ready(secret) => Some(secret),
-        CookieSecret::Absent if observed.is_leader => Some(&observed.new_cookie_secret),
-        CookieSecret::Absent | CookieSecret::Unreadable(_) => None,
-    }
-}
-
 /// Gathers them. What a relation does not say, or says wrongly, is not there.
-fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Facts {
+fn facts(observed: &Observed, options: Options, dsn: Dsn, secrets: Secrets) -> Facts {
     Facts {
         place: observed.place.clone(),
         version: version(observed),
         options,
         dsn,
-        secrets: Secrets { cookie: vec![cookie.clone()], ..Secrets::default() },
+        secrets,
         login_ui: LoginUi::default(),
         public_url: None,
         hydra_admin_url: None,

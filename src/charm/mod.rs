@@ -16,6 +16,8 @@ mod obstacles;
 mod questions;
 mod record;
 mod report;
+pub mod schemas;
+pub mod secrets;
 mod service;
 mod services;
 mod stamp;
@@ -27,7 +29,7 @@ pub use apply::apply;
 pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
-pub use observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+pub use observed::{Observed, SchemaKnowledge, Version, Workload};
 pub use service::{COURIER, KRATOS, READY};
 
 use crate::actions;

@@ -4,7 +4,8 @@
 //! Each text that a person must act on ends with the command to run.
 
 use super::facts::known_facts;
-use super::observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+use super::observed::{Observed, SchemaKnowledge, Version, Workload};
+use super::secrets::Stored;
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::options::Options;
@@ -17,7 +18,7 @@ pub fn obstacles(observed: &Observed) -> Vec<Status> {
         peers(observed),
         database(observed),
         answer(observed),
-        cookie_secret(observed),
+        secrets(observed),
         options(observed),
         webauthn(observed),
         version(observed),
@@ -86,12 +87,13 @@ fn answer(observed: &Observed) -> Option<Status> {
 }
 
 /// Row 5.
-fn cookie_secret(observed: &Observed) -> Option<Status> {
-    match &observed.cookie_secret {
-        CookieSecret::Ready(_) => None,
-        CookieSecret::Absent if observed.is_leader => None,
-        CookieSecret::Absent => waiting("Waiting for secret creation"),
-        CookieSecret::Unreadable(reason) => waiting(format!("Waiting for secret creation: {reason}")),
+fn secrets(observed: &Observed) -> Option<Status> {
+    match (&observed.cookie_secret, &observed.kratos_secrets) {
+        (Stored::Unreadable(reason), _) | (_, Stored::Unreadable(reason)) => {
+            waiting(format!("Waiting for secret creation: {reason}"))
+        }
+        (Stored::Absent, _) if !observed.is_leader => waiting("Waiting for secret creation"),
+        _ => None,
     }
 }
 

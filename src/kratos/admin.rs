@@ -46,6 +46,13 @@ impl Admin {
         self.get("/admin/health/alive").await.is_ok()
     }
 
+    /// Gives an identity (a UUID) another schema. Kratos validates it and works out anew what follows from the schema.
+    pub async fn set_schema(&self, identity: &str, schema: &str) -> Result<(), Error> {
+        let patch = serde_json::json!([{"op": "replace", "path": "/schema_id", "value": schema}]);
+        let request = self.http()?.patch(format!("{}/admin/identities/{identity}", self.root)).json(&patch);
+        request.send().await.map_err(|error| self.unreachable(&error)).and_then(good).map(drop)
+    }
+
     async fn get(&self, path: &str) -> Result<reqwest::Response, Error> {
         let http = self.http()?;
         let sent = http.get(format!("{}{path}", self.root)).send().await;

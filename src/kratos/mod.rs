@@ -15,6 +15,7 @@ pub mod process;
 pub mod provider;
 pub mod public_url;
 pub mod rendered;
+pub mod schema;
 pub mod secret;
 pub mod smtp;
 pub mod version;
