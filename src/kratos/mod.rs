@@ -12,6 +12,7 @@ pub mod provider;
 pub mod public_url;
 pub mod secret;
 pub mod smtp;
+pub mod uri;
 pub mod version;
 pub mod web_hook;
 
