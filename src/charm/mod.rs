@@ -7,6 +7,7 @@ mod apply;
 mod complaints;
 mod desired;
 mod facts;
+mod inputs;
 mod migrate;
 mod observe;
 mod observed;
@@ -48,6 +49,9 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
         if let Some(job) = migrate::automatic_job(&observed) {
             migrate::automatic(agent, &pebble, &mut observed, &job).await?;
         }
+    }
+    for problem in inputs::inputs(&observed).problems {
+        tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;
