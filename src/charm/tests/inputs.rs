@@ -2,7 +2,7 @@
 //! and 14c), for the endpoints through which Kratos is told something.
 
 use super::*;
-use crate::integrations::database::Answer;
+use crate::charm::facts::known_facts;
 use crate::integrations::{ENDPOINTS, Relation, sample};
 use crate::juju::RelationId;
 use crate::kratos::Facts;
@@ -21,8 +21,7 @@ const HOOK: &[(&str, &str)] = &[
 ];
 
 fn facts(observed: &Observed) -> Facts {
-    let Answer::Ready(dsn) = observed.answer() else { panic!("no database") };
-    crate::charm::facts::facts(observed, observed.options().unwrap(), dsn, &Secret("cookie".to_owned()))
+    known_facts(observed).unwrap()
 }
 
 /// A relation that has never been answered.
