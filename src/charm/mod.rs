@@ -4,10 +4,12 @@
 //! what it ended with is one more fact to decide on.
 
 mod apply;
+mod change;
 mod complaints;
 mod desired;
 mod facts;
 mod inputs;
+mod last_good;
 mod migrate;
 mod observe;
 mod observed;
@@ -17,8 +19,10 @@ mod record;
 mod report;
 mod service;
 mod services;
+mod stamp;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use apply::apply;
 pub use desired::{Desired, desired};
