@@ -157,6 +157,12 @@ fn a_migration_that_is_done_and_not_booked_is_repaired() {
         let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
         assert!(output.contains("repair-migration"), "{output}");
 
+        let output = juju(&sandbox, "run kratos/1 plan-migration").await;
+        for expected in
+            ["obstacle: wedge-b", "is done and not booked", "next: juju run kratos/leader repair-migration"]
+        {
+            assert!(output.contains(expected), "{expected} in {output}");
+        }
         let output = juju(&sandbox, "run kratos/1 repair-migration").await;
         for expected in ["diagnosis: wedge-b", "nothing was changed", "20250708190000000000", "apply=true"] {
             assert!(output.contains(expected), "{expected} in {output}");
