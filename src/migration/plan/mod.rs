@@ -36,7 +36,7 @@ use replay::{Subject, replay};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Sizes are asked under a weak lock, and a migration that runs just now could hold us up. A fence makes the role
 /// read-only in its database; a scratch database is no write to that.
-const SETTINGS: &str = "SET lock_timeout = '3s'; SET default_transaction_read_only = off";
+const SETTINGS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("default_transaction_read_only", "off")];
 
 /// Nulls are searched in whole tables.
 const SEARCH: &str = "SET statement_timeout = '10s'";
@@ -163,9 +163,9 @@ async fn make(
     dsn: &Dsn,
     with_obstacle: bool,
 ) -> Result<Plan, Failure> {
-    let connection = Connection::open(dsn, "kratos-operator plan", CONNECT).await?;
-    let set = connection.client().batch_execute(SETTINGS).await;
-    set.map_err(|error| connection.explain(&error))?;
+    let with_settings =
+        SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
+    let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
     let begun = Instant::now();
     let listed = listed(kratos, version, dsn).await?;
     let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
