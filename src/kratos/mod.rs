@@ -1,15 +1,20 @@
 //! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
 
+pub mod admin;
 pub mod command;
 pub mod config;
+pub mod courier;
 pub mod environment;
 pub mod facts;
+pub mod files;
 pub mod login_ui;
 pub mod options;
+pub mod otlp;
 pub mod place;
 pub mod process;
 pub mod provider;
 pub mod public_url;
+pub mod rendered;
 pub mod secret;
 pub mod smtp;
 pub mod version;
