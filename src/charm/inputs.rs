@@ -7,12 +7,13 @@ use reqwest::Url;
 use super::facts::workload_version;
 use super::observed::Observed;
 use crate::integrations::{
-    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, smtp, tracing,
+    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, routes, smtp, tracing,
     web_hooks,
 };
 use crate::juju::RelationId;
 use crate::kratos::login_ui::LoginUi;
 use crate::kratos::provider::OidcProvider;
+use crate::kratos::public_url::PublicUrl;
 use crate::kratos::smtp::Smtp;
 use crate::kratos::web_hook::WebHook;
 
@@ -28,6 +29,10 @@ pub struct Inputs {
     pub smtp: Option<Smtp>,
     pub otlp: Option<Url>,
     pub certificates: BTreeSet<String>,
+    /// Where browsers reach Kratos.
+    pub public_url: Option<PublicUrl>,
+    /// Where other applications reach Kratos, unless directly.
+    pub internal_url: Option<PublicUrl>,
     pub problems: Vec<Problem>,
 }
 
@@ -60,8 +65,16 @@ pub fn inputs(observed: &Observed) -> Inputs {
     let hydra_admin_url = first(observed, hydra::ENDPOINT.name, &mut problems, hydra::admin_url);
     let smtp = first(observed, smtp::ENDPOINT.name, &mut problems, smtp::server);
     let otlp = first(observed, tracing::ENDPOINT.name, &mut problems, tracing::otlp);
-    problems
-        .extend(doubles.into_iter().chain(conflicts).map(|(relation, reason)| Problem { relation, reason }));
+    let routes = each(observed, routes::PUBLIC.name, &mut problems, routes::address);
+    let (public_url, others) = routes::join(routes);
+    let internal_url = first(observed, routes::INTERNAL.name, &mut problems, routes::address);
+    problems.extend(
+        doubles
+            .into_iter()
+            .chain(conflicts)
+            .chain(others)
+            .map(|(relation, reason)| Problem { relation, reason }),
+    );
     Inputs {
         providers,
         hydra_admin_url,
@@ -71,6 +84,8 @@ pub fn inputs(observed: &Observed) -> Inputs {
         smtp,
         otlp,
         certificates,
+        public_url,
+        internal_url,
         problems,
     }
 }
