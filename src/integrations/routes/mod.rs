@@ -33,7 +33,7 @@ pub fn address(relation: &Relation) -> Remote<PublicUrl> {
     let scheme = relation.value("scheme").unwrap_or("http");
     match PublicUrl::parse(&format!("{scheme}://{host}")) {
         Ok(url) => Remote::Ready(url),
-        Err(reason) => Remote::Invalid(format!("external_host and scheme make no address: {reason}")),
+        Err(_) => Remote::Invalid("scheme and external_host make no http(s)://HOST[:PORT]".to_owned()),
     }
 }
 
