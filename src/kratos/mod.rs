@@ -13,6 +13,7 @@ pub mod place;
 pub mod process;
 pub mod provider;
 pub mod public_url;
+pub mod reference;
 pub mod secret;
 pub mod smtp;
 pub mod version;
