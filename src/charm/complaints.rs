@@ -4,13 +4,21 @@ use super::facts::known_facts;
 use super::observed::Observed;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
+use crate::kratos::config::notes;
 use crate::kratos::courier::{Unsent, unsent};
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
 pub fn complaints(observed: &Observed) -> Vec<Status> {
     let Some(facts) = known_facts(observed) else { return Vec::new() };
     let application = observed.application();
-    [half_a_schema_set(application, &facts), mail(application, &facts)].into_iter().flatten().collect()
+    let notes = notes(&facts)
+        .into_iter()
+        .map(|note| Status::new(StatusKind::Blocked, note.message(application, &observed.context.model)));
+    [half_a_schema_set(application, &facts), mail(application, &facts)]
+        .into_iter()
+        .flatten()
+        .chain(notes)
+        .collect()
 }
 
 /// Either option alone has no effect (behaviour row 52).

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::files::{self, RECOVERY_TEMPLATE, TEMPLATES};
 use super::otlp;
+use super::reference::is_web_url;
 use super::secret::Secret;
 
 /// Builds the environment that both services get.
@@ -49,7 +50,10 @@ pub fn environment(facts: &Facts) -> BTreeMap<String, String> {
     let origin = facts.public_url.as_ref().map(ToString::to_string);
     set("SELFSERVICE_ALLOWED_RETURN_URLS", origin.as_ref().map(|origin| json_list([format!("{origin}/")])));
     set("SERVE_PUBLIC_BASE_URL", origin);
-    set("OAUTH2_PROVIDER_URL", facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())));
+    set(
+        "OAUTH2_PROVIDER_URL",
+        facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())).filter(|url| is_web_url(url)),
+    );
     set("COURIER_SMTP_CONNECTION_URI", facts.smtp.as_ref().and_then(|smtp| smtp.uri().ok()));
     let template = options.recovery_email_template.as_ref();
     set(

@@ -1,5 +1,6 @@
 //! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
 
+pub mod admin;
 pub mod command;
 pub mod config;
 pub mod courier;
@@ -14,10 +15,12 @@ pub mod process;
 pub mod provider;
 pub mod public_url;
 pub mod reference;
+pub mod rendered;
 pub mod secret;
 pub mod smtp;
 pub mod version;
 pub mod web_hook;
+pub mod yaml;
 
 pub use facts::Facts;
 pub use place::Place;

@@ -11,9 +11,7 @@ pub fn is_web_url(text: &str) -> bool {
     let Ok(uri) = Uri::parse(text) else { return false };
     let is_web = matches!(uri.scheme().as_str().to_ascii_lowercase().as_str(), "http" | "https");
     let is_plain = |host: &str| !host.is_empty() && !host.contains('%');
-    is_web
-        && uri.authority().is_some_and(|authority| is_plain(authority.host()))
-        && Url::parse(text).is_ok()
+    is_web && uri.authority().is_some_and(|authority| is_plain(authority.host())) && Url::parse(text).is_ok()
 }
 
 /// A place for a browser to go to: an `http(s)` URL, or a reference relative to Kratos' public one.
@@ -31,7 +29,8 @@ pub fn is_document(text: &str) -> bool {
         let content = BASE64_STANDARD.decode(data).or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(data));
         return Uri::parse(text).is_ok() && content.is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok());
     }
-    let is_file = || text.strip_prefix("file:///").is_some_and(|path| !path.is_empty()) && Uri::parse(text).is_ok();
+    let is_file =
+        || text.strip_prefix("file:///").is_some_and(|path| !path.is_empty()) && Uri::parse(text).is_ok();
     is_file() || is_web_url(text)
 }
 
@@ -44,10 +43,24 @@ mod tests {
         for url in ["http://a", "https://a.b-c_d:8443/p%20q?r=s&t#u", "HTTP://[::1]:80/", "http://u:p@h/"] {
             assert!(is_web_url(url) && is_page(url) && is_document(url), "{url}");
         }
-        for url in ["", "a", "ftp://a", "http://", "http:///p", "http://a b", "http://a/b c", "http://a/%zz",
-            "http://a%41/", "http://a:b/", "http://a:99999/", "http://é/", "http://a/\n", "http://a/{b}", "//a/b",
-            "http://a/b\\c", "javascript:alert(1)"]
-        {
+        for url in [
+            "",
+            "ftp://a",
+            "http://",
+            "http:///p",
+            "http://a b",
+            "http://a/b c",
+            "http://a/%zz",
+            "http://a%41/",
+            "http://a:b/",
+            "http://a:99999/",
+            "http://é/",
+            "http://a/\n",
+            "http://a/{b}",
+            "//a/b",
+            "http://a/b\\c",
+            "javascript:alert(1)",
+        ] {
             assert!(!is_web_url(url) && !is_page(url) && !is_document(url), "{url}");
         }
         for page in ["/ui/login", "/ui/login?flow=1#x", "ui/login", "?a=b"] {

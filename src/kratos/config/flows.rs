@@ -172,8 +172,9 @@ fn login(usable: &Usable<'_>) -> Option<Login> {
 /// Row 58.
 fn settings(usable: &Usable<'_>) -> Option<Settings> {
     let pages = &usable.pages;
-    let return_to =
-        |page: &Option<String>| page.clone().map(|default_browser_return_url| ReturnTo { default_browser_return_url });
+    let return_to = |page: &Option<String>| {
+        page.clone().map(|default_browser_return_url| ReturnTo { default_browser_return_url })
+    };
     Some(Settings {
         ui_url: pages.settings.clone()?,
         required_aal: "highest_available",
@@ -218,7 +219,8 @@ fn registration(usable: &Usable<'_>) -> Option<Registration> {
     if !is_external && !options.enable_local_idp {
         return None;
     }
-    let session = |is_active: bool, method: &str| is_active.then(|| hooks.after_then(method, [Hook::Session]));
+    let session =
+        |is_active: bool, method: &str| is_active.then(|| hooks.after_then(method, [Hook::Session]));
     let verified = |is_active: bool, method: &str| {
         let ui = options.enable_verification.then_some(Hook::ShowVerificationUi);
         is_active.then(|| hooks.after_then(method, ui.into_iter().chain([Hook::Session])))

@@ -122,7 +122,8 @@ impl<'a> FlowHooks<'a> {
 
     fn after_with(&self, method: &str, own: impl IntoIterator<Item = Hook>) -> Vec<Hook> {
         let is_meant = |hook: &WebHook| {
-            hook.when == When::After && (hook.methods.is_empty() || hook.methods.iter().any(|name| name == method))
+            hook.when == When::After
+                && (hook.methods.is_empty() || hook.methods.iter().any(|name| name == method))
         };
         let mut hooks = self.requests(is_meant);
         hooks.extend(own);
@@ -175,7 +176,8 @@ impl Request {
 /// What keeps a hook from being rendered, if anything does.
 fn fault(hook: &WebHook, methods: &[&str]) -> Option<String> {
     let is_token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     };
     let is_known = |name: &String| methods.contains(&name.as_str());
     let text = match hook {
@@ -187,8 +189,12 @@ fn fault(hook: &WebHook, methods: &[&str]) -> Option<String> {
         hook if hook.response_ignore && hook.response_parse => {
             "it asks Kratos to ignore the response and to parse it"
         }
-        WebHook { auth: Some(key), .. } if !is_token(&key.name) => "the name of its API key is no name of a header",
-        WebHook { auth: Some(key), .. } if key.value.0.is_empty() || key.value.0.chars().any(char::is_control) => {
+        WebHook { auth: Some(key), .. } if !is_token(&key.name) => {
+            "the name of its API key is no name of a header"
+        }
+        WebHook { auth: Some(key), .. }
+            if key.value.0.is_empty() || key.value.0.chars().any(char::is_control) =>
+        {
             "its API key is empty or not on one line"
         }
         WebHook { when: When::Before, methods, .. } if !methods.is_empty() => {

@@ -58,8 +58,9 @@ fn usable(set: SchemaSet, notes: &mut Vec<Note>) -> Option<SchemaSet> {
         Some(format!("of {}, {fault}", shown(id)))
     });
     let is_default_there = set.schemas.contains_key(&set.default_id);
-    let fault = fault
-        .or_else(|| (!is_default_there).then(|| format!("the default {} is not among them", shown(&set.default_id))));
+    let fault = fault.or_else(|| {
+        (!is_default_there).then(|| format!("the default {} is not among them", shown(&set.default_id)))
+    });
     match fault {
         _ if set.schemas.is_empty() => None,
         None => Some(set),

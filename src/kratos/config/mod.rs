@@ -26,6 +26,7 @@ use self::pages::Pages;
 use self::serve::Serve;
 use super::facts::Facts;
 use super::otlp;
+use super::yaml;
 
 pub use identity::{BUNDLED_SCHEMAS, DEFAULT_SCHEMA};
 pub use notes::{Note, Source, notes};
@@ -98,7 +99,7 @@ impl KratosConfig {
 
     /// The text of the file.
     pub fn to_yaml(&self) -> String {
-        serde_yaml::to_string(self).unwrap_or_default()
+        yaml::text(&serde_json::to_value(self).unwrap_or_default())
     }
 }
 

@@ -25,9 +25,28 @@ const KINDS: &[(&str, &[&str])] = &[
     (
         "v1.3.1",
         &[
-            "github", "github-app", "gitlab", "generic", "google", "microsoft", "discord", "salesforce", "slack",
-            "facebook", "auth0", "vk", "yandex", "apple", "spotify", "netid", "dingtalk", "patreon", "linkedin",
-            "linkedin_v2", "lark", "x",
+            "github",
+            "github-app",
+            "gitlab",
+            "generic",
+            "google",
+            "microsoft",
+            "discord",
+            "salesforce",
+            "slack",
+            "facebook",
+            "auth0",
+            "vk",
+            "yandex",
+            "apple",
+            "spotify",
+            "netid",
+            "dingtalk",
+            "patreon",
+            "linkedin",
+            "linkedin_v2",
+            "lark",
+            "x",
         ],
     ),
     ("v25.4.0", &["line", "amazon"]),
@@ -103,7 +122,9 @@ pub(super) fn providers(facts: &Facts, notes: &mut Vec<Note>) -> Vec<Provider> {
             note(format!("The OIDC provider {name} is not used: another one has the same id"));
         } else {
             if let Some(parts) = meaningless(provider) {
-                note(format!("Of the OIDC provider {name}, {parts} is not used: it is for another kind of provider"));
+                note(format!(
+                    "Of the OIDC provider {name}, {parts} is not used: it is for another kind of provider"
+                ));
             }
             rendered.push(Provider::new(provider));
         }
@@ -163,14 +184,17 @@ fn fault(provider: &OidcProvider, version: Option<&WorkloadVersion>) -> Option<S
     let kind = provider.provider.as_str();
     let is_given = |text: &Option<String>| given(text).is_some();
     let is_url = |url: &Option<String>| given(url).is_none_or(|url| is_web_url(&url));
-    let is_one_of = |text: &Option<String>, words: &[&str]| given(text).is_none_or(|text| words.contains(&text.as_str()));
+    let is_one_of =
+        |text: &Option<String>, words: &[&str]| given(text).is_none_or(|text| words.contains(&text.as_str()));
     let is_secret = given_secret(&provider.client_secret).is_some();
     let is_apple = is_given(&provider.apple_team_id)
         && is_given(&provider.apple_private_key_id)
         && given_secret(&provider.apple_private_key).is_some();
     let text = match kind {
         _ if provider.id.is_empty() => "it has no id",
-        _ if !is_known(kind, version) => return Some(format!("this Kratos does not know the kind {}", shown(kind))),
+        _ if !is_known(kind, version) => {
+            return Some(format!("this Kratos does not know the kind {}", shown(kind)));
+        }
         _ if provider.client_id.is_empty() => "it has no client_id",
         "microsoft" if !is_given(&provider.microsoft_tenant) => "it has no microsoft_tenant",
         "apple" if !is_apple => "it lacks apple_team_id, apple_private_key_id or apple_private_key",
@@ -187,7 +211,9 @@ fn fault(provider: &OidcProvider, version: Option<&WorkloadVersion>) -> Option<S
         _ if !is_one_of(&provider.claims_source, &["id_token", "userinfo"]) => {
             "its claims_source is neither id_token nor userinfo"
         }
-        _ if !is_one_of(&provider.pkce, &["auto", "never", "force"]) => "its pkce is none of auto, never, force",
+        _ if !is_one_of(&provider.pkce, &["auto", "never", "force"]) => {
+            "its pkce is none of auto, never, force"
+        }
         _ if !provider.requested_claims.as_ref().is_none_or(are_claims) => {
             "its requested_claims are no claims request (OpenID Connect Core, section 5.5)"
         }
@@ -206,14 +232,16 @@ fn meaningless(provider: &OidcProvider) -> Option<String> {
         ("apple_private_key_id", !is_apple && given(&provider.apple_private_key_id).is_some()),
         ("apple_private_key", !is_apple && given_secret(&provider.apple_private_key).is_some()),
     ];
-    let given: Vec<&str> = parts.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect();
+    let given: Vec<&str> =
+        parts.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect();
     (!given.is_empty()).then(|| given.join(", "))
 }
 
 /// A version that is not known is taken for the oldest.
 fn knows(version: Option<&WorkloadVersion>, since: &str) -> bool {
     let oldest = KINDS.first().is_some_and(|(oldest, _)| *oldest == since);
-    oldest || version.is_some_and(|version| WorkloadVersion::parse(since).is_some_and(|since| *version >= since))
+    oldest
+        || version.is_some_and(|version| WorkloadVersion::parse(since).is_some_and(|since| *version >= since))
 }
 
 fn is_known(kind: &str, version: Option<&WorkloadVersion>) -> bool {
@@ -231,10 +259,15 @@ fn are_claims(claims: &Value) -> bool {
         "values" => member.is_array(),
         _ => false,
     };
-    let is_claim = |claim: &Value| claim.is_null() || claim.as_object().is_some_and(|claim| claim.iter().all(is_member));
+    // Longer than any claim's name, and shorter than YAML allows a key to be.
+    let is_name = |name: &String| name.len() <= 256;
+    let is_claim =
+        |claim: &Value| claim.is_null() || claim.as_object().is_some_and(|claim| claim.iter().all(is_member));
     let is_request = |(name, request): (&String, &Value)| match name.as_str() {
-        "userinfo" | "id_token" => request.as_object().is_some_and(|request| request.values().all(is_claim)),
-        _ => true,
+        "userinfo" | "id_token" => request
+            .as_object()
+            .is_some_and(|request| request.iter().all(|(name, claim)| is_name(name) && is_claim(claim))),
+        _ => is_name(name),
     };
     claims.is_null() || claims.as_object().is_some_and(|claims| claims.iter().all(is_request))
 }
