@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::files::{self, RECOVERY_TEMPLATE, TEMPLATES};
 use super::otlp;
-use super::reference::is_web_url;
 use super::secret::Secret;
+use super::uri::web_url;
 
 /// Builds the environment that both services get.
 ///
@@ -52,7 +52,7 @@ pub fn environment(facts: &Facts) -> BTreeMap<String, String> {
     set("SERVE_PUBLIC_BASE_URL", origin);
     set(
         "OAUTH2_PROVIDER_URL",
-        facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())).filter(|url| is_web_url(url)),
+        facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())).filter(|url| web_url(url).is_some()),
     );
     set("COURIER_SMTP_CONNECTION_URI", facts.smtp.as_ref().and_then(|smtp| smtp.uri().ok()));
     let template = options.recovery_email_template.as_ref();

@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::reference::is_web_url;
+use super::uri::web_url;
 
 /// Scheme, host and perhaps a port; no path.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ impl PublicUrl {
         let is_open = url.username().is_empty() && url.password().is_none();
         let is_web = matches!(url.scheme(), "http" | "https");
         // The parser takes hosts that Kratos would refuse, such as `a{b`.
-        let is_plain = is_web_url(&url.origin().ascii_serialization());
+        let is_plain = web_url(&url.origin().ascii_serialization()).is_some();
         (is_web && is_bare && is_open && is_plain).then_some(Self(url)).ok_or_else(refused)
     }
 

@@ -8,8 +8,8 @@ use reqwest::Url;
 use serde::Serialize;
 
 use super::notes::{Note, shown};
-use crate::kratos::reference::{is_document, is_web_url};
 use crate::kratos::secret::{Secret, expose};
+use crate::kratos::uri::{is_document, web_url};
 use crate::kratos::web_hook::{KeyPlace, WebHook, When};
 
 /// The methods after which a registration or a login can call a hook.
@@ -25,7 +25,10 @@ pub(super) struct Hooks {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "hook", rename_all = "snake_case")]
 pub(super) enum Hook {
-    WebHook { config: Request },
+    #[serde(rename = "web_hook")]
+    Web {
+        config: Request,
+    },
     Session,
     ShowVerificationUi,
     RevokeActiveSessions,
@@ -134,7 +137,7 @@ impl<'a> FlowHooks<'a> {
     fn requests(&self, is_meant: impl Fn(&WebHook) -> bool) -> Vec<Hook> {
         let mut requests = Vec::new();
         for hook in self.hooks.iter().filter(|hook| is_meant(hook)) {
-            let request = Hook::WebHook { config: Request::new(hook, self.is_traced) };
+            let request = Hook::Web { config: Request::new(hook, self.is_traced) };
             if !requests.contains(&request) {
                 requests.push(request);
             }
@@ -181,7 +184,7 @@ fn fault(hook: &WebHook, methods: &[&str]) -> Option<String> {
     };
     let is_known = |name: &String| methods.contains(&name.as_str());
     let text = match hook {
-        hook if !is_web_url(&hook.url) => "its url is no http(s):// URL",
+        hook if web_url(&hook.url).is_none() => "its url is no http(s):// URL",
         hook if !is_token(&hook.method) => "its method is no HTTP method",
         hook if !hook.body.is_empty() && !is_document(&hook.body) => {
             "its body is no base64://, http(s):// or file:// URL of a Jsonnet document"

@@ -3,7 +3,7 @@
 use super::KratosConfig;
 use crate::kratos::facts::Facts;
 use crate::kratos::otlp;
-use crate::kratos::reference::is_web_url;
+use crate::kratos::uri::web_url;
 
 /// Something that a source said and Kratos would refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn notes(facts: &Facts) -> Vec<Note> {
     if let Some(Err(reason)) = facts.otlp.as_ref().map(otlp::endpoint) {
         notes.push(Note::of_endpoint("tracing", reason));
     }
-    if let Some(url) = facts.hydra_admin_url.as_ref().filter(|url| !is_web_url(url.as_str())) {
+    if let Some(url) = facts.hydra_admin_url.as_ref().filter(|url| web_url(url.as_str()).is_none()) {
         let text = format!("The address of Hydra is not used: {} is no http(s):// URL", shown(url.as_str()));
         notes.push(Note::of_endpoint("hydra-endpoint-info", text));
     }

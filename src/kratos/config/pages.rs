@@ -2,7 +2,7 @@
 
 use super::notes::{Note, shown};
 use crate::kratos::login_ui::LoginUi;
-use crate::kratos::reference::is_page;
+use crate::kratos::uri::is_page;
 
 /// Their addresses; `None`: there is no such page, or its address is none.
 pub(super) struct Pages {
