@@ -4,9 +4,12 @@
 //! what it ended with is one more fact to decide on.
 
 mod apply;
+mod change;
 mod complaints;
 mod desired;
 mod facts;
+mod inputs;
+mod last_good;
 mod migrate;
 mod observe;
 mod observed;
@@ -16,8 +19,10 @@ mod record;
 mod report;
 mod service;
 mod services;
+mod stamp;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use apply::apply;
 pub use desired::{Desired, desired};
@@ -48,6 +53,9 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
         if let Some(job) = migrate::automatic_job(&observed) {
             migrate::automatic(agent, &pebble, &mut observed, &job).await?;
         }
+    }
+    for problem in inputs::inputs(&observed).problems {
+        tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;

@@ -35,7 +35,8 @@ pub async fn holders(dsn: &Dsn, email: &str) -> Result<Vec<String>, Error> {
 
 /// Whether an identity with exactly this schema and these traits is there.
 pub async fn is_there(dsn: &Dsn, schema_id: &str, traits: &Value) -> Result<bool, Error> {
-    const SQL: &str = "SELECT EXISTS (SELECT FROM identities WHERE schema_id = $1 AND traits::jsonb = $2::text::jsonb)";
+    const SQL: &str =
+        "SELECT EXISTS (SELECT FROM identities WHERE schema_id = $1 AND traits::jsonb = $2::text::jsonb)";
     let connection = open(dsn).await?;
     let row = connection.client().query_one(SQL, &[&schema_id, &traits.to_string()]).await;
     let found = row.and_then(|row| row.try_get(0)).map_err(|error| connection.explain(&error));

@@ -40,7 +40,9 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         }
         Err(error) => {
             let hint = match (&error, &password) {
-                (admin::Error::Refused { .. } | admin::Error::Server { .. }, Some(password)) => too_long(password),
+                (admin::Error::Refused { .. } | admin::Error::Server { .. }, Some(password)) => {
+                    too_long(password)
+                }
                 _ => String::new(),
             };
             return Err(desk.trouble(&format!("{what}{hint}"), &error));
@@ -114,8 +116,7 @@ mod tests {
     fn schema(id: &str, names: &[&str], required: &[&str]) -> Schema {
         let properties: Map<String, Value> =
             names.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
-        let schema =
-            json!({"properties": {"traits": {"type": "object", "properties": properties, "required": required}}});
+        let schema = json!({"properties": {"traits": {"type": "object", "properties": properties, "required": required}}});
         Schema { id: id.to_owned(), schema }
     }
 

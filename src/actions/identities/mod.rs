@@ -144,7 +144,8 @@ pub async fn run(agent: &Agent, action: &str, observed: &Observed) -> juju::Resu
 fn desk<'a>(agent: &'a Agent, action: &str, observed: &Observed) -> Result<Desk<'a>, String> {
     let application = observed.application().to_owned();
     let serves = observed.container().is_some_and(|container| {
-        let down = |check: &crate::pebble::CheckInfo| check.name == READY && check.status == CheckStatus::Down;
+        let down =
+            |check: &crate::pebble::CheckInfo| check.name == READY && check.status == CheckStatus::Down;
         container.service(KRATOS) == Some(&ServiceStatus::Active) && !container.checks.iter().any(down)
     });
     if !serves {
@@ -152,7 +153,7 @@ fn desk<'a>(agent: &'a Agent, action: &str, observed: &Observed) -> Result<Desk<
             "Service is not ready. Please re-run the action when the charm is active: juju status {application}"
         ));
     }
-    let admin = Admin::new(&observed.place).map_err(|error| error.to_string())?;
+    let admin = Admin::new(&observed.place);
     let dsn = match observed.answer() {
         Answer::Ready(dsn) => Some(dsn),
         Answer::Absent | Answer::Invalid(_) => None,

@@ -37,10 +37,10 @@ pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option
             Err(format!("Juju secret not found: {uri}; if it exists, let this application read it: {grant}")
                 .into())
         }
-        Err(error) => {
-            Err(format!("An error occurred when fetching the juju secret: {error}; let this application read it: {grant}")
-                .into())
-        }
+        Err(error) => Err(format!(
+            "An error occurred when fetching the juju secret: {error}; let this application read it: {grant}"
+        )
+        .into()),
     }
 }
 

@@ -47,7 +47,11 @@ async fn set(desk: &Desk<'_>, id: &str, password: &Secret) -> Result<Report, Sto
         return Err(desk.failed(&format!("{what}{hint}"), id, &error));
     }
     let after = desk.admin.identity(id, &[]).await.map_err(|error| {
-        desk.failed(&format!("The password of identity {id} was set, but the identity not read again"), id, &error)
+        desk.failed(
+            &format!("The password of identity {id} was set, but the identity not read again"),
+            id,
+            &error,
+        )
     })?;
     let lost = lost(&before, &after);
     let results = of_identity(&after, &whole(desk, id));
@@ -107,8 +111,7 @@ pub async fn recovery_code(desk: &Desk<'_>, id: &str) -> Result<RecoveryCode, St
 
 /// Adds a recovery code to what is shown; it is the result.
 pub fn with_code(report: Report, code: RecoveryCode) -> Report {
-    let report =
-        report.with("recovery-link", code.recovery_link).with("recovery-code", code.recovery_code);
+    let report = report.with("recovery-link", code.recovery_link).with("recovery-code", code.recovery_code);
     match code.expires_at {
         Some(moment) => report.with("expires-at", moment),
         None => report,

@@ -110,7 +110,11 @@ fn nobody(method: &str, path: &str) -> Reply {
 
 /// All is well, but what should go is not there.
 fn nothing_to_remove(method: &str, path: &str) -> Reply {
-    if method == "DELETE" { problem(404, "You tried to remove what is not set up.") } else { well(method, path) }
+    if method == "DELETE" {
+        problem(404, "You tried to remove what is not set up.")
+    } else {
+        well(method, path)
+    }
 }
 
 fn broken(_: &str, _: &str) -> Reply {
@@ -173,7 +177,7 @@ async fn shown(world: World, action: &str, parameters: Value, secret: Result<Val
     let base = format!("http://{}", server.address);
     let desk = Desk {
         agent: &agent,
-        admin: Admin::at(base.clone(), base, Duration::from_millis(700)).unwrap(),
+        admin: Admin::at(base.clone(), base, Duration::from_millis(700)),
         dsn: None,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),
@@ -224,7 +228,9 @@ async fn every_action_in_every_world_shows_what_the_golden_file_says() {
         }
     }
     text += &shown(troubles[2], "get-identity", email.clone(), secret()).await;
-    for wrong in [json!({}), with(&id, email.clone()), json!({"identity-id": "../x"}), json!({"email": ["a"]})] {
+    for wrong in
+        [json!({}), with(&id, email.clone()), json!({"identity-id": "../x"}), json!({"email": ["a"]})]
+    {
         text += &shown(ok, "delete-identity", wrong, secret()).await;
     }
     for (action, more) in &about_one[4..] {
@@ -238,7 +244,9 @@ async fn every_action_in_every_world_shows_what_the_golden_file_says() {
     text += &shown(("refusing", refusing), "reset-password", by_secret.clone(), secret()).await;
     text += &shown(("losing", losing), "reset-password", by_secret.clone(), secret()).await;
     let long: &'static str = Box::leak(PASSWORD.repeat(3).into_boxed_str());
-    text += &shown(("bcrypt", with_bcrypt), "reset-password", by_secret.clone(), Ok(json!({"password": long}))).await;
+    text +=
+        &shown(("bcrypt", with_bcrypt), "reset-password", by_secret.clone(), Ok(json!({"password": long})))
+            .await;
     let denied = "ERROR permission denied\n";
     let unknown = "ERROR secret \"9m4e2mr0ui3e8a215n4g\" not found\n";
     for secret in [Ok(json!({"pass": PASSWORD})), Ok(json!({"password": ""})), Err(denied), Err(unknown)] {
@@ -280,7 +288,7 @@ async fn a_new_password_is_sent_with_everything_that_the_identity_has() {
     let agent = Agent::with_transport(transport);
     let desk = Desk {
         agent: &agent,
-        admin: Admin::at(base.clone(), base, Duration::from_secs(5)).unwrap(),
+        admin: Admin::at(base.clone(), base, Duration::from_secs(5)),
         dsn: None,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),

@@ -16,11 +16,10 @@ pub async fn who(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Sto
             desk.again("identity-id=UUID")
         )
         .into()),
-        (None, None) => Err(format!(
-            "You must provide either 'identity-id' or 'email': {}",
-            desk.again("email=ADDRESS")
-        )
-        .into()),
+        (None, None) => {
+            Err(format!("You must provide either 'identity-id' or 'email': {}", desk.again("email=ADDRESS"))
+                .into())
+        }
         (Some(id), None) => Uuid::parse_str(&id).map(|id| id.hyphenated().to_string()).map_err(|_| {
             format!("The identity-id must be a valid UUID; find it with: {}", by_email(desk)).into()
         }),

@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_among_the_links() {
-        let first = "</admin/identities?page_size=1&page_token=00000000-0000-0000-0000-000000000000>; rel=\"first\"";
+        let first =
+            "</admin/identities?page_size=1&page_token=00000000-0000-0000-0000-000000000000>; rel=\"first\"";
         let next =
             "</admin/identities?page_size=1&page_token=202a3877-4bb2-4316-8a5e-f59991ce68a9>; rel=\"next\"";
         let token = Some("202a3877-4bb2-4316-8a5e-f59991ce68a9".to_owned());

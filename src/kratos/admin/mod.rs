@@ -5,6 +5,7 @@
 //! in between. No request body and no secret ever stands in an error (reference: Kratos' admin API, section 6).
 
 mod error;
+mod health;
 mod identities;
 
 use std::error::Error as _;
@@ -17,7 +18,7 @@ pub use error::Error;
 pub use identities::{Page, RecoveryCode, Schema};
 
 use super::Place;
-use super::place::{ADMIN_PORT, PUBLIC_PORT};
+use super::place::PUBLIC_PORT;
 
 /// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,7 +33,8 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// The admin API of one workload.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    http: Client,
+    /// `None` if the client could not be built, which every call then reports.
+    http: Option<Client>,
     admin: String,
     /// The public API: only there are the identity schemas listed.
     public: String,
@@ -48,22 +50,21 @@ struct Answer {
 }
 
 impl Admin {
-    /// The API of the workload at this place.
-    pub fn new(place: &Place) -> Result<Self> {
-        let host = place.check_host();
-        Self::at(format!("http://{host}:{ADMIN_PORT}"), format!("http://{host}:{PUBLIC_PORT}"), CALL_LIMIT)
+    /// The API of the workload at this place. Making it does no I/O.
+    pub fn new(place: &Place) -> Self {
+        Self::at(place.admin_url(), format!("http://{}:{PUBLIC_PORT}", place.check_host()), CALL_LIMIT)
     }
 
     /// The API at these two base URLs; a call may take `limit`.
-    pub fn at(admin: String, public: String, limit: Duration) -> Result<Self> {
+    pub fn at(admin: String, public: String, limit: Duration) -> Self {
         let http = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT.min(limit))
             .timeout(limit)
             .build()
-            .map_err(|error| Error::Unexpected { what: error.to_string() })?;
-        Ok(Self { http, admin, public, limit })
+            .ok();
+        Self { http, admin, public, limit }
     }
 
     /// Calls the admin API; every part of the path is encoded.
@@ -86,7 +87,9 @@ impl Admin {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer> {
-        let mut request = self.http.request(method, url(base, path)?);
+        let none = || Error::Unreachable { address: base.to_owned(), reason: "no HTTP client".to_owned() };
+        let http = self.http.as_ref().ok_or_else(none)?;
+        let mut request = http.request(method, url(base, path)?);
         if !query.is_empty() {
             request = request.query(query);
         }
@@ -175,7 +178,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let base = format!("http://{address}");
-        let admin = Admin::at(base.clone(), base, Duration::from_secs(5)).unwrap();
+        let admin = Admin::at(base.clone(), base, Duration::from_secs(5));
         let error = admin.delete("x").await.unwrap_err();
         assert_eq!(error.kind(), "unreachable");
         assert!(error.to_string().contains(&format!("at {address}: ")), "{error}");

@@ -84,7 +84,10 @@ fn serve(mut stream: TcpStream, answer: fn(&str, &str) -> Reply, asked: &Mutex<V
         asked.lock().unwrap().push(Asked { line: format!("{method} {path}"), body });
         let Reply { code, body, delay } = answer(method, path);
         std::thread::sleep(delay);
-        let head = format!("HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         if stream.write_all((head + &body).as_bytes()).is_err() {
             return;
         }
@@ -98,7 +101,9 @@ fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(String, Ve
         let end = received.windows(4).position(|window| window == b"\r\n\r\n");
         if let Some(end) = end {
             let head = String::from_utf8_lossy(&received[..end]).into_owned();
-            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+            let length = head
+                .lines()
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
             let whole = end + 4 + length.unwrap_or(0);
             if received.len() >= whole {
                 let rest = received.split_off(whole);

@@ -142,7 +142,10 @@ fn an_administrator_is_made_and_nothing_is_done_while_kratos_is_down() {
         stop_kratos(&sandbox).await;
         for action in ["get-identity email=root@example.com", "delete-identity email=root@example.com"] {
             let text = action_fails(&sandbox, &format!("run kratos/0 {action}")).await;
-            assert!(text.contains("Service is not ready. Please re-run the action when the charm is active"), "{text}");
+            assert!(
+                text.contains("Service is not ready. Please re-run the action when the charm is active"),
+                "{text}"
+            );
             stop_kratos(&sandbox).await;
         }
         sandbox.fire("kratos/0", "update-status").await.unwrap();

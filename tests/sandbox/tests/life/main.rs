@@ -9,5 +9,6 @@ mod identities;
 mod kill;
 mod migration;
 mod quiet;
+mod refusals;
 mod secrets;
 mod support;
