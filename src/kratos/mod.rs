@@ -1,5 +1,6 @@
 //! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
 
+pub mod addresses;
 pub mod admin;
 pub mod command;
 pub mod config;
