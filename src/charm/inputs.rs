@@ -6,11 +6,13 @@ use reqwest::Url;
 
 use super::facts::workload_version;
 use super::observed::Observed;
+use super::service::KRATOS;
 use crate::integrations::{
     ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, routes, smtp, tracing,
     web_hooks,
 };
 use crate::juju::RelationId;
+use crate::kratos::environment::MAIL_SERVER;
 use crate::kratos::login_ui::LoginUi;
 use crate::kratos::provider::OidcProvider;
 use crate::kratos::public_url::PublicUrl;
@@ -63,7 +65,10 @@ pub fn inputs(observed: &Observed) -> Inputs {
     let (registration_hooks, login_hooks) =
         (hooks(web_hooks::REGISTRATION.name), hooks(web_hooks::LOGIN.name));
     let hydra_admin_url = first(observed, hydra::ENDPOINT.name, &mut problems, hydra::admin_url);
+    let before = problems.len();
     let smtp = first(observed, smtp::ENDPOINT.name, &mut problems, smtp::server);
+    let is_unusable = problems.len() > before;
+    let smtp = smtp.or_else(|| if is_unusable { last_server(observed) } else { None });
     let otlp = first(observed, tracing::ENDPOINT.name, &mut problems, tracing::otlp);
     let routes = each(observed, routes::PUBLIC.name, &mut problems, routes::address);
     let (public_url, others) = routes::join(routes);
@@ -117,6 +122,13 @@ fn first<T>(
     read: impl Fn(&Relation) -> Remote<T>,
 ) -> Option<T> {
     each(observed, endpoint, problems, read).into_iter().next().map(|(_, data)| data)
+}
+
+/// The mail server that is in use. While what the relation says cannot be used it stays: mails that cannot be sent are
+/// given up after a few attempts.
+fn last_server(observed: &Observed) -> Option<Smtp> {
+    let service = observed.container()?.plan.services.get(KRATOS)?;
+    Smtp::parse(service.environment.get(MAIL_SERVER)?)
 }
 
 /// The parts that are used.
