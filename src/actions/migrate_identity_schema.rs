@@ -232,9 +232,12 @@ impl Mover<'_> {
         while let Some((id, answer)) = answers.next().await {
             match answer {
                 Ok(()) => moved.moved += 1,
-                Err(admin::Error::Status(status)) if status.is_client_error() => {
-                    skip(moved, lines, format!("{id} was refused by Kratos ({status})"));
-                }
+                // The reason may quote what is in the identity.
+                Err(
+                    error @ (admin::Error::NotFound { .. }
+                    | admin::Error::Conflict { .. }
+                    | admin::Error::Refused { .. }),
+                ) => skip(moved, lines, format!("{id} was not taken by Kratos: {}", error.kind())),
                 Err(error) => return Err(error),
             }
         }

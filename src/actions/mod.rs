@@ -2,6 +2,7 @@
 //! results. The dispatch then walks the corridor of every event, so an action ends with a reconciled unit.
 
 mod check_identity_schema;
+mod identities;
 mod migrate_identity_schema;
 mod parameters;
 mod plan_migration;
@@ -35,6 +36,7 @@ pub async fn run(
         "rotate-secrets" => rotate_secrets::run(agent, observed).await,
         "check-identity-schema" => check_identity_schema::run(agent, observed).await,
         "migrate-identity-schema" => migrate_identity_schema::run(agent, observed).await,
+        name if identities::has(name) => identities::run(agent, name, observed).await,
         other => agent.action_fail(&format!("This charm has no action {other:?}")).await,
     }
 }

@@ -7,6 +7,7 @@ use super::schemas;
 use crate::integrations::external_idp;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
+use crate::kratos::config::notes;
 use crate::kratos::courier::{Unsent, unsent};
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
@@ -18,6 +19,9 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
         complaints.extend(half_a_schema_set(application, &facts));
         complaints.extend(schemas::complaint(observed));
         complaints.extend(mail(application, &facts));
+        complaints.extend(notes(&facts).into_iter().map(|note| {
+            Status::new(StatusKind::Blocked, note.message(application, &observed.context.model))
+        }));
     }
     complaints
 }
