@@ -137,8 +137,8 @@ fn weakness_27_flags_follow_what_they_come_from() {
 
 #[test]
 fn weakness_05_two_public_routes_are_both_told_what_to_route_and_one_counts() {
-    let first = route("public-route:1", "id.example.com");
-    let observed = with([first.clone(), route("public-route:4", "other.example.com")]);
+    let observed =
+        with([route("public-route:1", "id.example.com"), route("public-route:4", "other.example.com")]);
     assert_eq!(inputs(&observed).public_url.unwrap().host(), "id.example.com");
     assert!(value(&observed, "public-route:4", "config").unwrap().contains("other.example.com"));
     let text = status(&observed);
