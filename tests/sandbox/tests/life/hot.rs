@@ -108,7 +108,7 @@ fn nobody_notices_changes_that_kratos_takes_over() {
         register_with_password(&sandbox).await;
         let before = starts(&sandbox).await;
         let stop = Arc::new(AtomicBool::new(false));
-        let client = tokio::spawn(visit(sandbox.address("kratos/0").unwrap().to_string(), stop.clone()));
+        let client = tokio::spawn(visit(sandbox.address("kratos/0").unwrap(), stop.clone()));
         for number in 1..=5 {
             change(&sandbox, number).await;
             assert_eq!(
