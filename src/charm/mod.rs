@@ -4,9 +4,11 @@
 //! what it ended with is one more fact to decide on.
 
 mod apply;
+mod change;
 mod complaints;
 mod desired;
 mod facts;
+mod last_good;
 mod migrate;
 mod observe;
 mod observed;
@@ -16,8 +18,10 @@ mod record;
 mod report;
 mod service;
 mod services;
+mod stamp;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use apply::apply;
 pub use desired::{Desired, desired};
