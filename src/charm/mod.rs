@@ -8,6 +8,7 @@ mod change;
 mod complaints;
 mod desired;
 mod facts;
+mod inputs;
 mod last_good;
 mod migrate;
 mod observe;
@@ -52,6 +53,9 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
         if let Some(job) = migrate::automatic_job(&observed) {
             migrate::automatic(agent, &pebble, &mut observed, &job).await?;
         }
+    }
+    for problem in inputs::inputs(&observed).problems {
+        tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;

@@ -1,5 +1,7 @@
 //! The product rules as tables: observed facts in, desired world and status out. No client is involved.
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -8,5 +8,6 @@ mod deploy;
 mod kill;
 mod migration;
 mod quiet;
+mod refusals;
 mod secrets;
 mod support;
