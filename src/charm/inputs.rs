@@ -6,13 +6,16 @@ use reqwest::Url;
 
 use super::facts::workload_version;
 use super::observed::Observed;
+use super::service::KRATOS;
 use crate::integrations::{
-    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, smtp, tracing,
+    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, routes, smtp, tracing,
     web_hooks,
 };
 use crate::juju::RelationId;
+use crate::kratos::environment::MAIL_SERVER;
 use crate::kratos::login_ui::LoginUi;
 use crate::kratos::provider::OidcProvider;
+use crate::kratos::public_url::PublicUrl;
 use crate::kratos::smtp::Smtp;
 use crate::kratos::web_hook::WebHook;
 
@@ -28,6 +31,10 @@ pub struct Inputs {
     pub smtp: Option<Smtp>,
     pub otlp: Option<Url>,
     pub certificates: BTreeSet<String>,
+    /// Where browsers reach Kratos.
+    pub public_url: Option<PublicUrl>,
+    /// Where other applications reach Kratos, unless directly.
+    pub internal_url: Option<PublicUrl>,
     pub problems: Vec<Problem>,
 }
 
@@ -58,10 +65,21 @@ pub fn inputs(observed: &Observed) -> Inputs {
     let (registration_hooks, login_hooks) =
         (hooks(web_hooks::REGISTRATION.name), hooks(web_hooks::LOGIN.name));
     let hydra_admin_url = first(observed, hydra::ENDPOINT.name, &mut problems, hydra::admin_url);
+    let before = problems.len();
     let smtp = first(observed, smtp::ENDPOINT.name, &mut problems, smtp::server);
+    let is_unusable = problems.len() > before;
+    let smtp = smtp.or_else(|| if is_unusable { last_server(observed) } else { None });
     let otlp = first(observed, tracing::ENDPOINT.name, &mut problems, tracing::otlp);
-    problems
-        .extend(doubles.into_iter().chain(conflicts).map(|(relation, reason)| Problem { relation, reason }));
+    let routes = each(observed, routes::PUBLIC.name, &mut problems, routes::address);
+    let (public_url, others) = routes::join(routes);
+    let internal_url = first(observed, routes::INTERNAL.name, &mut problems, routes::address);
+    problems.extend(
+        doubles
+            .into_iter()
+            .chain(conflicts)
+            .chain(others)
+            .map(|(relation, reason)| Problem { relation, reason }),
+    );
     Inputs {
         providers,
         hydra_admin_url,
@@ -71,6 +89,8 @@ pub fn inputs(observed: &Observed) -> Inputs {
         smtp,
         otlp,
         certificates,
+        public_url,
+        internal_url,
         problems,
     }
 }
@@ -102,6 +122,13 @@ fn first<T>(
     read: impl Fn(&Relation) -> Remote<T>,
 ) -> Option<T> {
     each(observed, endpoint, problems, read).into_iter().next().map(|(_, data)| data)
+}
+
+/// The mail server that is in use. While what the relation says cannot be used it stays: mails that cannot be sent are
+/// given up after a few attempts.
+fn last_server(observed: &Observed) -> Option<Smtp> {
+    let service = observed.container()?.plan.services.get(KRATOS)?;
+    Smtp::parse(service.environment.get(MAIL_SERVER)?)
 }
 
 /// The parts that are used.

@@ -5,7 +5,6 @@
 
 use super::relation::{Endpoint, Relation, Remote};
 use crate::kratos::smtp::{Smtp, SmtpLogin, TransportSecurity};
-use crate::kratos::uri::web_url;
 
 /// Application databags, and the secret with the password; we write nothing.
 pub const ENDPOINT: Endpoint = Endpoint { secrets: &[PASSWORD_ID], ..Endpoint::new("smtp") };
@@ -24,7 +23,7 @@ pub fn server(relation: &Relation) -> Remote<Smtp> {
 }
 
 fn read(relation: &Relation) -> Result<Smtp, String> {
-    let host = host(relation.required("host")?.trim()).ok_or("host is no host name and no address")?;
+    let host = relation.required("host")?.trim().to_owned();
     let port = relation.required("port")?.trim().parse().ok().filter(|port| *port != 0);
     let port = port.ok_or("port is no number from 1 to 65535")?;
     let security = match relation.required("transport_security")?.trim() {
@@ -33,15 +32,12 @@ fn read(relation: &Relation) -> Result<Smtp, String> {
         "tls" => TransportSecurity::Tls,
         _ => return Err("transport_security is none of none, starttls, tls".to_owned()),
     };
-    Ok(Smtp {
-        host,
-        port,
-        security,
-        skip_ssl_verify: relation
-            .value("skip_ssl_verify")
-            .is_some_and(|value| value.trim().eq_ignore_ascii_case("true")),
-        login: login(relation)?,
-    })
+    let skip_ssl_verify =
+        relation.value("skip_ssl_verify").is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+    let smtp = Smtp { host, port, security, skip_ssl_verify, login: login(relation)? };
+    // The host is all that may not fit into a URI.
+    smtp.uri().map_err(|_| "host is no host name and no address".to_owned())?;
+    Ok(smtp)
 }
 
 fn login(relation: &Relation) -> Result<Option<SmtpLogin>, String> {
@@ -57,15 +53,6 @@ fn login(relation: &Relation) -> Result<Option<SmtpLogin>, String> {
         None if is_needed => Err("there is a user, but no password".to_owned()),
         None => Ok(None),
     }
-}
-
-/// A name or an address; that of IPv6 without its brackets.
-fn host(text: &str) -> Option<String> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let is_ip = bare.parse::<std::net::IpAddr>().is_ok();
-    let is_name =
-        || !text.contains(['/', '?', '#', '@', ':', '[']) && web_url(&format!("http://{text}/")).is_some();
-    (is_ip || is_name()).then(|| bare.to_owned())
 }
 
 #[cfg(test)]
@@ -106,7 +93,8 @@ mod tests {
         let login = smtp.login.unwrap();
         assert_eq!((login.user.as_str(), login.password.0.as_str()), ("u", "sesame"));
         assert!(server(&changed("skip_ssl_verify", "True")).ready().unwrap().skip_ssl_verify);
-        assert_eq!(server(&changed("host", "[fd00::1]")).ready().unwrap().host, "fd00::1");
+        assert_eq!(server(&changed("host", " mail ")).ready().unwrap().host, "mail");
+        assert!(server(&changed("host", "[fd00::1]")).ready().is_some());
         assert_eq!(server(&relation("smtp:4", &[("domain", "x")])), Remote::Absent);
     }
 

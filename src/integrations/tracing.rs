@@ -9,6 +9,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::relation::{Endpoint, Relation, Remote};
+use crate::kratos::otlp::endpoint;
 use crate::kratos::uri::web_url;
 
 /// Only application databags count.
@@ -29,8 +30,8 @@ fn find(relation: &Relation) -> Result<Option<Url>, String> {
     };
     let is_ours = |receiver: &&Value| receiver["protocol"]["name"] == PROTOCOL;
     let Some(receiver) = receivers.iter().find(is_ours) else { return Ok(None) };
-    let url = receiver["url"].as_str().and_then(web_url);
-    url.map(Some).ok_or_else(|| format!("the url of {PROTOCOL} is no http(s) URL"))
+    let url = receiver["url"].as_str().and_then(web_url).filter(|url| endpoint(url).is_ok());
+    url.map(Some).ok_or_else(|| format!("the url of {PROTOCOL} is no http(s)://HOST:PORT"))
 }
 
 /// What the leader publishes: the protocol that it asks for.
@@ -53,11 +54,8 @@ mod tests {
 
     #[test]
     fn the_one_protocol_that_kratos_speaks_is_found() {
-        let (zipkin, otlp) = (receiver("zipkin", "http://t:9411"), receiver("otlp_http", "https://t:4318/x"));
-        assert_eq!(
-            read(&format!("[7, {zipkin}, {otlp}]")),
-            Remote::Ready("https://t:4318/x".parse().unwrap())
-        );
+        let (zipkin, otlp) = (receiver("zipkin", "http://t:9411"), receiver("otlp_http", "https://t:4318"));
+        assert_eq!(read(&format!("[7, {zipkin}, {otlp}]")), Remote::Ready("https://t:4318".parse().unwrap()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
 
+pub mod addresses;
 pub mod admin;
 pub mod command;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod smtp;
 pub mod uri;
 pub mod version;
 pub mod web_hook;
+pub mod yaml;
 
 pub use facts::Facts;
 pub use place::Place;

@@ -241,6 +241,16 @@ fn an_unreadable_secret_leaves_out_what_needs_it() {
 }
 
 #[test]
+fn a_mail_server_stays_in_use_while_its_relation_says_nonsense() {
+    let mut observed = started(with([related("smtp:7", SMTP)]));
+    observed.relations[0].remote.insert("port".to_owned(), "many".to_owned());
+    assert!(status(&observed).contains("smtp:7 says: port is no number"), "{}", status(&observed));
+    assert_eq!(facts(&observed).smtp.unwrap().uri().unwrap(), "smtp://mail:25/?disable_starttls=true");
+    observed.relations[0].remote.clear();
+    assert_eq!(facts(&observed).smtp, None, "what is taken back goes");
+}
+
+#[test]
 fn the_oldest_of_two_relations_on_an_endpoint_for_one_is_used() {
     let server = |id: &str, host: &str| {
         let mut relation = related(id, SMTP);
