@@ -4,7 +4,7 @@ use super::support::*;
 use super::world::*;
 
 /// Orders of this suite; the number is printed, so that a failure can be run again.
-const SEEDS: [u64; 3] = [1, 20, 300];
+const SEEDS: [u64; 2] = [1, 20];
 
 #[test]
 fn the_end_is_the_same_in_whatever_order_relations_come_and_go() {
@@ -18,10 +18,8 @@ fn the_end_is_the_same_in_whatever_order_relations_come_and_go() {
         }
         assert_eq!(troubled(&sandbox), [""; 0]);
         let whole = snapshot(&sandbox).await;
-        assert_ne!(
-            whole["etc/config/kratos/kratos.yaml on kratos/0"],
-            bare["etc/config/kratos/kratos.yaml on kratos/0"]
-        );
+        let config = "etc/config/kratos/kratos.yaml on kratos/0";
+        assert!(whole[config] != bare[config], "the relations reach Kratos");
 
         for seed in SEEDS {
             println!("seed {seed}");
