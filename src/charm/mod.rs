@@ -7,6 +7,7 @@ mod apply;
 mod complaints;
 mod desired;
 mod facts;
+mod limits;
 mod migrate;
 mod observe;
 mod observed;
