@@ -1,14 +1,32 @@
 //! The facts from which Kratos is configured, gathered from what was observed.
 
-use super::observed::Observed;
+use super::observed::{CookieSecret, Observed};
+use crate::integrations::database::Answer;
 use crate::kratos::facts::Secrets;
 use crate::kratos::login_ui::LoginUi;
 use crate::kratos::options::Options;
 use crate::kratos::{Facts, Secret, WorkloadVersion};
 use crate::postgres::Dsn;
 
+/// The facts, as soon as options, database and cookie secret are known.
+pub fn known_facts(observed: &Observed) -> Option<Facts> {
+    match (observed.options(), observed.answer(), cookie_secret(observed)) {
+        (Ok(options), Answer::Ready(dsn), Some(cookie)) => Some(facts(observed, options, dsn, cookie)),
+        _ => None,
+    }
+}
+
+/// The cookie secret that exists or that this dispatch makes.
+fn cookie_secret(observed: &Observed) -> Option<&Secret> {
+    match &observed.cookie_secret {
+        CookieSecret::Ready(secret) => Some(secret),
+        CookieSecret::Absent if observed.is_leader => Some(&observed.new_cookie_secret),
+        CookieSecret::Absent | CookieSecret::Unreadable(_) => None,
+    }
+}
+
 /// Gathers them. What a relation does not say, or says wrongly, is not there.
-pub fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Facts {
+fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Facts {
     Facts {
         place: observed.place.clone(),
         version: version(observed),
@@ -25,6 +43,7 @@ pub fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -
         related_providers: vec![],
         stored_providers: vec![],
         stored_schemas: None,
+        verification_template: observed.verification_template.clone(),
         certificates: vec![],
     }
 }

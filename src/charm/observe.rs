@@ -24,6 +24,9 @@ use crate::kratos::{Place, Secret};
 use crate::migration;
 use crate::pebble::{self, Client};
 
+/// The resource in metadata.yaml with the body of verification mails.
+const VERIFICATION_TEMPLATE: &str = "verification-email-template";
+
 /// Reads the world for one dispatch.
 pub async fn observe(
     agent: &Agent,
@@ -50,6 +53,7 @@ pub async fn observe(
         relations: other_relations(agent, &context, is_leader).await?,
         cookie_secret: cookie_secret?,
         new_cookie_secret: random_secret(),
+        verification_template: None,
         opened_ports: opened_ports?,
         status: status?,
         workload,
@@ -60,8 +64,23 @@ pub async fn observe(
         context,
         place,
     };
+    if observed.options().is_ok_and(|options| options.enable_verification) {
+        observed.verification_template = resource(agent, VERIFICATION_TEMPLATE).await?;
+    }
     look_closer(pebble, &mut observed).await;
     Ok(observed)
+}
+
+/// The text of a resource (behaviour row 45). Nobody has to attach one, and an empty one is none.
+async fn resource(agent: &Agent, name: &str) -> juju::Result<Option<String>> {
+    let Some(path) = absent_if_gone(agent.resource_get(name).await)? else { return Ok(None) };
+    match tokio::fs::read_to_string(&path).await {
+        Ok(text) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
+        Err(error) => {
+            tracing::warn!("the resource {name} cannot be used, Kratos' own template is: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// Asks the program and the database, if something depends on it.

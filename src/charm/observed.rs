@@ -30,6 +30,8 @@ pub struct Observed {
     pub cookie_secret: CookieSecret,
     /// A random value for the secret, should the leader have to make one.
     pub new_cookie_secret: Secret,
+    /// The resource `verification-email-template`, if it is wanted, there and not empty.
+    pub verification_template: Option<String>,
     pub opened_ports: BTreeSet<Port>,
     pub status: Status,
     pub workload: Workload,

@@ -3,9 +3,11 @@
 //! The order is that of the behaviour rows; the status of the highest class wins, the first inside a class.
 //! Each text that a person must act on ends with the command to run.
 
+use super::facts::known_facts;
 use super::observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
+use crate::kratos::options::Options;
 use crate::migration::{self, Schema};
 
 /// Everything that keeps the charm from (re)starting the services, in the order of the behaviour rows.
@@ -17,6 +19,7 @@ pub fn obstacles(observed: &Observed) -> Vec<Status> {
         answer(observed),
         cookie_secret(observed),
         options(observed),
+        webauthn(observed),
         version(observed),
         migration(observed),
     ]
@@ -94,6 +97,28 @@ fn cookie_secret(observed: &Observed) -> Option<Status> {
 
 fn options(observed: &Observed) -> Option<Status> {
     observed.options().err().and_then(|invalid| blocked(invalid.to_string()))
+}
+
+/// Row 10, and its twin: a security key is bound to a host name, so there has to be one.
+fn webauthn(observed: &Observed) -> Option<Status> {
+    let options = observed.options().ok().filter(Options::is_webauthn_wanted)?;
+    let application = observed.application();
+    if options.enable_passwordless_login_method && options.enable_oidc_webauthn_sequencing {
+        return blocked(format!(
+            "OIDC-WebAuthn sequencing mode requires `enable_passwordless_login_method=False`. Please change the config. \
+             Run: juju config {application} enable_passwordless_login_method=false"
+        ));
+    }
+    let is_public = known_facts(observed)?.public_url.is_some();
+    let option = match options.enable_passwordless_login_method {
+        true => "enable_passwordless_login_method",
+        false => "enable_oidc_webauthn_sequencing",
+    };
+    let text = format!(
+        "Invalid option {option}=true: a security key is bound to a public host name, and there is none; run: \
+         juju integrate {application}:public-route traefik-k8s:traefik-route, or: juju config {application} {option}=false"
+    );
+    if is_public { None } else { blocked(text) }
 }
 
 fn version(observed: &Observed) -> Option<Status> {

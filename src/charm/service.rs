@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::facts::facts;
-use super::observed::{CookieSecret, Observed};
+use super::facts::known_facts;
+use super::observed::Observed;
 use super::obstacles::obstacles;
-use crate::integrations::database::{Answer, CA_PATH};
+use crate::integrations::database::CA_PATH;
+use crate::kratos::Facts;
 use crate::kratos::config::{self, KratosConfig};
 use crate::kratos::environment::environment;
+use crate::kratos::files;
 use crate::kratos::place::{ADMIN_PORT, Place};
-use crate::kratos::{Facts, Secret};
 use crate::pebble::{Check, CheckLevel, HttpCheck, Layer, Override, Service, Startup};
 use crate::postgres::Tls;
 
@@ -32,7 +33,14 @@ pub const ALIVE: &str = "alive";
 pub const STAMP_PATH: &str = "/etc/config/kratos/.started-with";
 
 /// The files that the charm owns in the workload.
-pub const OWNED_FILES: [&str; 3] = [config::PATH, CA_PATH, STAMP_PATH];
+pub const OWNED_FILES: [&str; 6] = [
+    config::PATH,
+    CA_PATH,
+    STAMP_PATH,
+    files::RECOVERY_TEMPLATE,
+    files::VERIFICATION_TEMPLATE,
+    files::CERTIFICATES,
+];
 
 /// What the services should be doing.
 #[derive(Clone, Debug)]
@@ -69,20 +77,9 @@ pub fn desired_service(observed: &Observed) -> DesiredService {
     if !obstacles(observed).is_empty() {
         return DesiredService::AsItIs;
     }
-    match (observed.options(), observed.answer(), cookie_secret(observed)) {
-        (Ok(options), Answer::Ready(database), Some(cookie)) => {
-            DesiredService::Running(running(observed, &facts(observed, options, database, cookie)))
-        }
-        _ => DesiredService::AsItIs,
-    }
-}
-
-/// The cookie secret that exists or that this dispatch makes.
-fn cookie_secret(observed: &Observed) -> Option<&Secret> {
-    match &observed.cookie_secret {
-        CookieSecret::Ready(secret) => Some(secret),
-        CookieSecret::Absent if observed.is_leader => Some(&observed.new_cookie_secret),
-        CookieSecret::Absent | CookieSecret::Unreadable(_) => None,
+    match known_facts(observed) {
+        Some(facts) => DesiredService::Running(running(observed, &facts)),
+        None => DesiredService::AsItIs,
     }
 }
 
@@ -93,10 +90,10 @@ fn running(observed: &Observed, facts: &Facts) -> Running {
         Tls::VerifyCa { ca_pem, .. } => Some(ca_pem.clone()),
         Tls::Prefer | Tls::Disable | Tls::Require => None,
     };
-    let files = BTreeMap::from([
-        (config::PATH.to_owned(), Some(KratosConfig::new(facts).to_yaml())),
-        (CA_PATH.to_owned(), ca),
-    ]);
+    let mut files: BTreeMap<String, Option<String>> =
+        files::files(facts).into_iter().map(|(path, content)| (path.to_owned(), content)).collect();
+    files.insert(config::PATH.to_owned(), Some(KratosConfig::new(facts).to_yaml()));
+    files.insert(CA_PATH.to_owned(), ca);
     let stamp = digest(&layer, &files);
     Running { layer, files, is_courier: observed.is_leader, stamp }
 }

@@ -74,6 +74,7 @@ fn ready() -> Observed {
         relations: vec![],
         cookie_secret: CookieSecret::Ready(Secret("cookie-of-before".to_owned())),
         new_cookie_secret: Secret("cookie-of-now".to_owned()),
+        verification_template: None,
         opened_ports: BTreeSet::new(),
         status: Status::new(StatusKind::Unknown, ""),
         workload: Workload::Reachable(Container {
@@ -133,7 +134,7 @@ type Rule = (fn(&mut Observed), &'static str);
 #[test]
 fn each_obstacle_has_its_status_and_nothing_is_started() {
     const MIGRATE: &str = "juju run kratos/leader run-migration";
-    let rules: [Rule; 16] = [
+    let rules: [Rule; 19] = [
         (|o| o.workload = Workload::Unreachable("gone".into()), "waiting Container is not connected yet"),
         (|o| o.peers = None, "waiting Missing integration kratos-peers"),
         (
@@ -163,6 +164,21 @@ fn each_obstacle_has_its_status_and_nothing_is_started() {
         (
             |o| drop(o.config.insert("log_level".into(), json!("loud"))),
             "blocked Invalid option log_level=loud: it is one of panic",
+        ),
+        (
+            |o| drop(o.config.insert("identity_schemas".into(), json!("[]"))),
+            "blocked Invalid option identity_schemas=[]: it is a JSON object from schema ids",
+        ),
+        (
+            |o| {
+                o.config.insert("enable_oidc_webauthn_sequencing".into(), json!(true));
+                o.config.insert("enable_passwordless_login_method".into(), json!(true));
+            },
+            "blocked OIDC-WebAuthn sequencing mode requires `enable_passwordless_login_method=False`. Please change the config.",
+        ),
+        (
+            |o| drop(o.config.insert("enable_passwordless_login_method".into(), json!(true))),
+            "blocked Invalid option enable_passwordless_login_method=true: a security key is bound to a public host name",
         ),
         (
             |o| container(o).version = Version::Unknown("no such program".into()),
@@ -217,6 +233,35 @@ fn each_obstacle_has_its_status_and_nothing_is_started() {
 }
 
 #[test]
+fn a_complaint_is_shown_and_everything_runs() {
+    let rules: [Rule; 3] = [
+        (
+            |o| drop(o.config.insert("enable_verification".into(), json!(true))),
+            "blocked enable_verification=true needs a mail server, and there is none: juju integrate kratos:smtp smtp-integrator:smtp",
+        ),
+        (
+            |o| drop(o.config.insert("default_identity_schema_id".into(), json!("user_v1"))),
+            "blocked Option default_identity_schema_id has no effect without identity_schemas: \
+             juju config kratos identity_schemas=@schemas.json, or: juju config kratos --reset default_identity_schema_id",
+        ),
+        (
+            |o| {
+                let schemas = json!({"v1": {"properties": {"traits": {"properties": {"a": {}}}}}});
+                o.config.insert("identity_schemas".into(), json!(schemas.to_string()));
+            },
+            "blocked Option identity_schemas has no effect without default_identity_schema_id: \
+             juju config kratos default_identity_schema_id=v1, or: juju config kratos --reset identity_schemas",
+        ),
+    ];
+    for (change, expected) in rules {
+        let mut observed = ready();
+        change(&mut observed);
+        assert_eq!(status(&observed), expected);
+        assert!(matches!(desired(&observed).service, DesiredService::Running(_)), "{expected}");
+    }
+}
+
+#[test]
 fn an_obstacle_leaves_what_runs_alone_and_only_a_lost_database_stops_it() {
     let mut observed = started(ready());
     observed.config.insert("log_level".into(), json!("loud"));
@@ -253,7 +298,9 @@ fn what_is_started_is_told_everything() {
         ("LOG_LEVEL", "warning"),
         ("NO_PROXY", ""),
         ("SECRETS_COOKIE", "[\"cookie-of-before\"]"),
+        ("SERVE_PUBLIC_CORS_ALLOW_CREDENTIALS", "false"),
         ("SERVE_PUBLIC_CORS_ENABLED", "true"),
+        ("SESSION_WHOAMI_REQUIRED_AAL", "highest_available"),
     ];
     assert_eq!(environment, &bag(&expected));
     let urls: Vec<_> = running.layer.checks.values().filter_map(|check| check.http.clone()?.url).collect();

@@ -44,6 +44,8 @@ pub struct Facts {
     pub stored_providers: Vec<OidcProvider>,
     /// From the ConfigMap `identity-schemas`.
     pub stored_schemas: Option<SchemaSet>,
+    /// The body of verification mails, a Go template, from the resource `verification-email-template` (behaviour row 45).
+    pub verification_template: Option<String>,
     /// PEM texts of additional certificate authorities, each once, in order.
     pub certificates: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Facts {
             related_providers: vec![],
             stored_providers: vec![],
             stored_schemas: None,
+            verification_template: None,
             certificates: vec![],
         }
     }

@@ -2,10 +2,13 @@
 
 pub mod command;
 pub mod config;
+pub mod courier;
 pub mod environment;
 pub mod facts;
+pub mod files;
 pub mod login_ui;
 pub mod options;
+pub mod otlp;
 pub mod place;
 pub mod process;
 pub mod provider;

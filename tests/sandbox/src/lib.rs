@@ -19,5 +19,6 @@ pub mod pebble;
 pub mod postgres;
 pub mod programs;
 pub mod sandbox;
+pub mod tools;
 
 pub use sandbox::{KillAtCall, Moment, Options, Output, Sandbox, TraceEntry};

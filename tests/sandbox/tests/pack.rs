@@ -139,15 +139,3 @@ fn a_symbolic_link_is_not_packed() {
     assert_eq!(error.kind(), "pack");
     assert!(error.to_string().contains("install"), "{error}");
 }
-
-#[test]
-fn the_stand_in_for_the_postgresql_charm_can_be_laid_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("charms/postgresql-k8s");
-    pack::lay_out(Path::new(env!("CARGO_BIN_EXE_postgresql-k8s")), &source, &dir.path().join("charm"))
-        .unwrap();
-    let metadata = fs::read_to_string(dir.path().join("charm/metadata.yaml")).unwrap();
-    let metadata: serde_yaml::Value = serde_yaml::from_str(&metadata).unwrap();
-    assert_eq!(metadata["provides"]["database"]["interface"], "postgresql_client");
-    assert!(files(&dir.path().join("charm")).contains_key("manifest.yaml"));
-}

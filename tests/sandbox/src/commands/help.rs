@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Fault;
 use crate::hooks::Flag;
+use crate::juju::STAND_INS;
 
 /// One command.
 pub(super) struct Spec {
@@ -179,6 +180,11 @@ pub(super) fn overview() -> String {
         String::from("The sandbox understands these juju commands (`help COMMAND` tells more):\n\n");
     for spec in SPECS {
         let _ = writeln!(text, "  {:<19} {}", spec.name, spec.purpose);
+    }
+    text.push_str("\nCharms that can be deployed by name: kratos, and stand-ins for\n\n");
+    for (name, tracks) in STAND_INS {
+        let channels: Vec<String> = tracks.iter().map(|track| format!("{track}/stable")).collect();
+        let _ = writeln!(text, "  {name:<35} {}", channels.join(", "));
     }
     text
 }

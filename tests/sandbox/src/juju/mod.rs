@@ -26,6 +26,7 @@ use crate::postgres::Cluster;
 use crate::programs::{Programs, Tether};
 
 pub use pod::Pod;
+pub(crate) use store::STAND_INS;
 pub use store::{Found, Store, version_name};
 
 /// Juju's version, as units see it.

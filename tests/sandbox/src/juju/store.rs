@@ -1,5 +1,5 @@
-//! Charms that can be deployed: the working tree's charm at its channels, the PostgreSQL stand-in, and local
-//! charms.
+//! Charms that can be deployed: the working tree's charm at its channels, stand-ins for the charms beside it, and
+//! local charms.
 
 use std::fs;
 use std::io::{self, Read};
@@ -14,6 +14,23 @@ use crate::programs::{Kratos, Programs};
 
 /// Files from this size on are linked, not copied: a charm's binary is large and nobody writes to it.
 const LINK_FROM: u64 = 1024 * 1024;
+
+/// Charms beside Kratos, with their tracks, the usual one first. Two tracks stand for two versions of the library that
+/// the real charm speaks an interface with.
+pub(crate) const STAND_INS: [(&str, &[&str]); 12] = [
+    ("grafana-k8s", &["latest"]),
+    ("hydra", &["latest"]),
+    ("identity-platform-login-ui-operator", &["latest"]),
+    ("kratos-external-idp-integrator", &["1", "0"]),
+    ("kratos-webhook", &["latest"]),
+    ("loki-k8s", &["latest"]),
+    ("postgresql-k8s", &["14"]),
+    ("prometheus-k8s", &["latest"]),
+    ("self-signed-certificates", &["1", "0"]),
+    ("smtp-integrator", &["latest"]),
+    ("tempo-coordinator-k8s", &["latest"]),
+    ("traefik-k8s", &["latest"]),
+];
 
 /// The store of one sandbox.
 #[derive(Debug)]
@@ -107,19 +124,36 @@ impl Store {
                 let origin = Origin { channel: release.channel, revision: release.revision };
                 Ok(Found { charm: read_charm(&dir)?, origin, dir, image: Some(release.image) })
             }
-            "postgresql-k8s" => {
-                if let Some(channel) =
-                    channel.filter(|channel| !["14/stable", "14", "latest/stable"].contains(channel))
-                {
-                    return Err(no_channel(what, channel, &["14/stable".into()]));
-                }
-                let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("charms/postgresql-k8s");
-                pack::lay_out(&self.programs()?.postgresql, &source, &dir).map_err(packing)?;
-                let origin = Origin { channel: "14/stable".into(), revision: 1 };
-                Ok(Found { charm: read_charm(&dir)?, origin, dir, image: None })
+            _ => {
+                let stand_in = STAND_INS.iter().find(|(name, _)| *name == what).ok_or_else(missing)?;
+                self.stand_in(stand_in, channel, dir)
             }
-            _ => Err(missing()),
         }
+    }
+
+    /// A stand-in: its YAML files and its program. A file `version` tells it which track it comes from.
+    fn stand_in(
+        &self,
+        (name, tracks): &(&str, &[&str]),
+        channel: Option<&str>,
+        dir: PathBuf,
+    ) -> Result<Found, Error> {
+        let wanted = channel.map(|channel| channel.strip_suffix("/stable").unwrap_or(channel));
+        let at = match wanted {
+            None | Some("latest" | "stable") => Some(0),
+            Some(wanted) => tracks.iter().position(|track| *track == wanted),
+        };
+        let names: Vec<String> = tracks.iter().map(|track| format!("{track}/stable")).collect();
+        let at = at.ok_or_else(|| no_channel(name, channel.unwrap_or_default(), &names))?;
+        copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("charms").join(name), &dir)?;
+        let version = dir.join("version");
+        fs::write(&version, tracks[at]).map_err(Error::file(&version))?;
+        let programs = self.programs()?;
+        let program = if *name == "postgresql-k8s" { &programs.postgresql } else { &programs.stand_in };
+        pack::install(program, &dir.join("dispatch")).map_err(packing)?;
+        let revision = u32::try_from(tracks.len() - at).unwrap_or(1);
+        let origin = Origin { channel: names[at].clone(), revision };
+        Ok(Found { charm: read_charm(&dir)?, origin, dir, image: None })
     }
 
     fn release(&self, channel: Option<&str>, revision: Option<u32>) -> Result<Release, Error> {

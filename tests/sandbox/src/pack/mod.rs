@@ -83,7 +83,7 @@ pub fn lay_out(binary: &Path, source: &Path, dir: &Path) -> Result<(), Error> {
 
 /// Copies a program by a child process. Of a file that we had open for writing, another thread's child may hold a copy
 /// of the descriptor until it runs its own program, and until then the kernel refuses to execute the file.
-fn install(from: &Path, to: &Path) -> Result<(), Error> {
+pub(crate) fn install(from: &Path, to: &Path) -> Result<(), Error> {
     let mut command = Command::new("install");
     let output = command.args(["-m", "0755", "--"]).arg(from).arg(to).output();
     let output = output.map_err(Error::file(Path::new("install")))?;

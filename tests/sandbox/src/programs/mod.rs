@@ -43,6 +43,8 @@ pub struct Programs {
     pub hook_command: PathBuf,
     /// The stand-in for the PostgreSQL charm.
     pub postgresql: PathBuf,
+    /// The stand-in for all other charms.
+    pub stand_in: PathBuf,
     pub pebble: Program,
     /// At least one, oldest version first.
     pub kratos: Vec<Kratos>,
@@ -113,6 +115,7 @@ impl Programs {
             charm: built(here, "kratos-operator")?,
             hook_command: built(here, "hook-command")?,
             postgresql: built(here, "postgresql-k8s")?,
+            stand_in: built(here, "stand-in")?,
             pebble: match pebble {
                 Some(pebble) => pebble,
                 None => Program { path: built(here, "pebble-double")?, double: true },
@@ -149,8 +152,8 @@ mod tests {
 
     use super::*;
 
-    const OURS: [&str; 5] =
-        ["kratos-operator", "hook-command", "postgresql-k8s", "pebble-double", "kratos-double"];
+    const OURS: [&str; 6] =
+        ["kratos-operator", "hook-command", "postgresql-k8s", "stand-in", "pebble-double", "kratos-double"];
 
     /// Writes a program by a child process, because one that we had open for writing ourselves could be "busy" when it is
     /// run: another test's child may just have inherited the descriptor.
@@ -192,6 +195,7 @@ mod tests {
             assert_eq!(programs.charm, dir.path().join("kratos-operator"));
             assert_eq!(programs.hook_command, dir.path().join("hook-command"));
             assert_eq!(programs.postgresql, dir.path().join("postgresql-k8s"));
+            assert_eq!(programs.stand_in, dir.path().join("stand-in"));
             assert_eq!(programs.pebble, Program { path: dir.path().join("pebble-double"), double: true });
             let versions: Vec<_> =
                 programs.kratos.iter().map(|kratos| (kratos.version.as_str(), kratos.double)).collect();

@@ -83,17 +83,17 @@ fn answer(world: &mut World, request: &Request) -> Result<String, String> {
             world.relations.get_mut(*id).ok_or("relation not found")?.own.extend(bag);
             Ok(String::new())
         }
-        ("secret-add", ["--owner", "application", "--label", label, content @ ..]) => {
+        ("secret-add", ["--owner", "application", "--label", label, "--file", file]) => {
             let uri = format!("secret:{:020}", world.secrets.len());
             let secret =
-                Secret { label: (*label).into(), revision: 1, content: pairs(content), granted: vec![] };
+                Secret { label: (*label).into(), revision: 1, content: content(file)?, granted: vec![] };
             world.secrets.insert(uri.clone(), secret);
             Ok(uri + "\n")
         }
-        ("secret-set", [uri, content @ ..]) => {
+        ("secret-set", [uri, "--file", file]) => {
             let secret = world.secrets.get_mut(*uri).ok_or("secret not found")?;
             secret.revision += 1;
-            secret.content = pairs(content);
+            secret.content = content(file)?;
             Ok(String::new())
         }
         ("secret-get", ["--format=json", uri, "--peek"]) => {
@@ -115,12 +115,9 @@ fn answer(world: &mut World, request: &Request) -> Result<String, String> {
     }
 }
 
-fn pairs(words: &[&str]) -> Bag {
-    words
-        .iter()
-        .filter_map(|word| word.split_once('='))
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
+fn content(file: &str) -> Result<Bag, String> {
+    let text = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+    serde_yaml::from_slice(&text).map_err(|error| error.to_string())
 }
 
 impl Model {

@@ -9,7 +9,7 @@ use std::io::{BufReader, Read};
 
 use anyhow::{Context, Result, bail};
 
-use super::hooks::Bag;
+use sandbox::tools::Bag;
 
 /// PostgreSQL itself would take 63; the charms need the rest for names they derive.
 const LONGEST_NAME: usize = 49;

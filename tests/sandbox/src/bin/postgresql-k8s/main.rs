@@ -8,7 +8,6 @@
 
 mod answer;
 mod database;
-mod hooks;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use answer::{Answer, Offer, Refusal, Request};
 use database::Server;
-use hooks::Bag;
+use sandbox::tools::{self as hooks, Bag};
 
 const ENDPOINT: &str = "database";
 

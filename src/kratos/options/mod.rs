@@ -3,10 +3,17 @@
 //! An option that Kratos would not take is refused here, with its name, the value's shape and the remedy,
 //! so that it never reaches the running service.
 
+mod schemas;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use reqwest::Url;
 use serde_json::Value;
+
+use super::facts::SchemaSet;
+
+pub use schemas::{fault_of_id, fault_of_schema};
 
 /// The options of config.yaml, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +26,18 @@ pub struct Options {
     pub no_proxy: String,
     pub sender_email: String,
     pub sender_name: String,
+    /// Whether accounts with a password live in Kratos itself.
+    pub enable_local_idp: bool,
+    pub enforce_mfa: bool,
+    pub enable_verification: bool,
+    pub enable_passwordless_login_method: bool,
+    pub enable_oidc_webauthn_sequencing: bool,
+    /// By their ids; each one is a schema that Kratos takes.
+    pub identity_schemas: Option<BTreeMap<String, Value>>,
+    /// One of `identity_schemas`, if both are set.
+    pub default_identity_schema_id: Option<String>,
+    /// The HTML body of recovery mails, a Go template.
+    pub recovery_email_template: Option<String>,
 }
 
 /// An option with a value that cannot be used.
@@ -29,7 +48,8 @@ pub struct InvalidOption {
     pub option: &'static str,
     /// The value, shortened and on one line.
     pub value: String,
-    pub expected: &'static str,
+    /// The shape that a value has.
+    pub expected: Cow<'static, str>,
     pub example: &'static str,
 }
 
@@ -41,13 +61,38 @@ impl Options {
         let reader = Reader { application, config };
         Ok(Self {
             log_level: reader.log_level()?,
-            dev: reader.boolean("dev")?,
+            dev: reader.boolean("dev", false)?,
             http_proxy: reader.proxy("http_proxy")?,
             https_proxy: reader.proxy("https_proxy")?,
             no_proxy: reader.line("no_proxy", "", "localhost,.svc")?,
             sender_email: reader.email("sender_email", "identity@canonical.com")?,
             sender_name: reader.line("sender_name", "Canonical Identity Platform", "Accounts")?,
+            enable_local_idp: reader.boolean("enable_local_idp", true)?,
+            enforce_mfa: reader.boolean("enforce_mfa", true)?,
+            enable_verification: reader.boolean("enable_verification", false)?,
+            enable_passwordless_login_method: reader.boolean("enable_passwordless_login_method", false)?,
+            enable_oidc_webauthn_sequencing: reader.boolean("enable_oidc_webauthn_sequencing", false)?,
+            identity_schemas: reader.identity_schemas()?,
+            default_identity_schema_id: reader.default_identity_schema_id()?,
+            recovery_email_template: reader.template("recovery_email_template")?,
         })
+    }
+
+    /// Whether a security key logs in, alone or after an external provider.
+    pub fn is_webauthn_wanted(&self) -> bool {
+        self.enable_passwordless_login_method || self.enable_oidc_webauthn_sequencing
+    }
+
+    /// Whether accounts of Kratos itself have a second factor.
+    pub fn is_local_mfa(&self) -> bool {
+        self.enable_local_idp && self.enforce_mfa
+    }
+
+    /// The identity schemas that the options name; both options are needed (behaviour row 52).
+    pub fn schema_set(&self) -> Option<SchemaSet> {
+        let (schemas, default_id) =
+            (self.identity_schemas.clone()?, self.default_identity_schema_id.clone()?);
+        Some(SchemaSet { default_id, schemas })
     }
 }
 
@@ -61,9 +106,10 @@ impl Reader<'_> {
         &self,
         option: &'static str,
         value: impl ToString,
-        expected: &'static str,
+        expected: impl Into<Cow<'static, str>>,
         example: &'static str,
     ) -> Result<T, InvalidOption> {
+        let expected = expected.into();
         let value: String = value.to_string().chars().take(60).flat_map(char::escape_debug).collect();
         Err(InvalidOption { application: self.application.to_owned(), option, value, expected, example })
     }
@@ -85,12 +131,39 @@ impl Reader<'_> {
         }
     }
 
-    fn boolean(&self, option: &'static str) -> Result<bool, InvalidOption> {
+    /// A text of any kind; blank, `unset` and nothing at all mean that it is not set.
+    fn text(&self, option: &'static str, example: &'static str) -> Result<Option<&str>, InvalidOption> {
         match self.config.get(option) {
-            None | Some(Value::Null) => Ok(false),
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => {
+                Ok(Some(text.as_str()).filter(|text| !["", "unset"].contains(&text.trim())))
+            }
+            Some(other) => self.refuse(option, other, "it is a text", example),
+        }
+    }
+
+    fn boolean(&self, option: &'static str, default: bool) -> Result<bool, InvalidOption> {
+        match self.config.get(option) {
+            None | Some(Value::Null) => Ok(default),
             Some(Value::Bool(value)) => Ok(*value),
             Some(other) => self.refuse(option, other, "it is true or false", "false"),
         }
+    }
+
+    /// A Go template. Only Kratos can tell whether it is whole; one that is cut off is told here.
+    fn template(&self, option: &'static str) -> Result<Option<String>, InvalidOption> {
+        const EXAMPLE: &str = "@recovery.html.gotmpl";
+        let Some(text) = self.text(option, EXAMPLE)? else { return Ok(None) };
+        let is_open = |piece: &str| !piece.contains("}}");
+        if text.split("{{").skip(1).any(is_open) {
+            return self.refuse(
+                option,
+                text,
+                "it is a Go template, in which each {{ is closed by }}",
+                EXAMPLE,
+            );
+        }
+        Ok(Some(text.to_owned()))
     }
 
     fn log_level(&self) -> Result<String, InvalidOption> {
@@ -140,7 +213,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_config_yaml() {
-        let file: serde_yaml::Value = serde_yaml::from_str(include_str!("../../config.yaml")).unwrap();
+        let file: serde_yaml::Value = serde_yaml::from_str(include_str!("../../../config.yaml")).unwrap();
         let defaults = file["options"].as_mapping().unwrap().iter().map(|(name, option)| {
             (name.as_str().unwrap().to_owned(), serde_json::to_value(&option["default"]).unwrap())
         });
@@ -154,6 +227,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_template_is_taken_whole_or_not_at_all() {
+        let text = "<p>{{ .RecoveryCode }} }} : #\n{{ if .Identity }}\u{1f600}{{ end }}";
+        let options = parse(json!({"recovery_email_template": text})).unwrap();
+        assert_eq!(options.recovery_email_template.as_deref(), Some(text));
+        for unset in ["", "unset", "\n"] {
+            let options = parse(json!({"recovery_email_template": unset})).unwrap();
+            assert_eq!(options.recovery_email_template, None);
+        }
+    }
+
+    #[test]
     fn a_bad_value_is_named_with_its_remedy() {
         let cases = [
             (json!({"log_level": "loud"}), "log_level=loud", "log_level=info"),
@@ -164,6 +248,12 @@ mod tests {
             (json!({"no_proxy": "a\nb"}), "no_proxy=a\\nb", "no_proxy=localhost"),
             (json!({"sender_email": "nobody"}), "sender_email=nobody", "sender_email=identity@"),
             (json!({"sender_email": "a b@c"}), "sender_email=a b@c", "sender_email=identity@"),
+            (
+                json!({"recovery_email_template": "{{ .RecoveryCode"}),
+                "recovery_email_template={{ .RecoveryCode: it is a Go template",
+                "recovery_email_template=@recovery.html.gotmpl",
+            ),
+            (json!({"enforce_mfa": 1}), "enforce_mfa=1", "enforce_mfa=false"),
             (json!({"sender_name": "x".repeat(3) + "\u{0}"}), "sender_name=xxx", "sender_name=Accounts"),
         ];
         for (config, shown, remedy) in cases {

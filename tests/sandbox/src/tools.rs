@@ -1,4 +1,7 @@
-//! The hook commands that this charm needs, run from the PATH.
+//! The hook commands as the stand-ins' programs run them, from the PATH.
+//!
+//! Values of secrets and databags never stand in a command line: databags go over standard input, secrets through a
+//! file that only this user reads.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -30,39 +33,77 @@ pub fn remote_app(relation: &str) -> Result<Option<String>> {
     Ok(app.filter(|app| !app.is_empty()))
 }
 
+/// The units on the other end, by name.
+pub fn remote_units(relation: &str) -> Result<Vec<String>> {
+    let units: Option<Vec<String>> = json(&["relation-list", "--format=json", "-r", relation])?;
+    Ok(units.unwrap_or_default())
+}
+
+/// The bag of an application.
 pub fn app_bag(relation: &str, app: &str) -> Result<Bag> {
     let bag: Option<Bag> = json(&["relation-get", "--format=json", "-r", relation, "--app", "-", app])?;
     Ok(bag.unwrap_or_default())
 }
 
+/// The bag of a unit.
+pub fn unit_bag(relation: &str, unit: &str) -> Result<Bag> {
+    let bag: Option<Bag> = json(&["relation-get", "--format=json", "-r", relation, "-", unit])?;
+    Ok(bag.unwrap_or_default())
+}
+
+/// Writes keys of our application's bag; an empty value deletes its key.
 pub fn set_app_bag(relation: &str, bag: &Bag) -> Result<()> {
     // Over standard input, which takes any value; arguments could not carry a long one.
     run(&["relation-set", "-r", relation, "--app", "--file", "-"], Some(&serde_json::to_string(bag)?))
         .map(drop)
 }
 
+/// The same for this unit's bag.
+pub fn set_unit_bag(relation: &str, bag: &Bag) -> Result<()> {
+    run(&["relation-set", "-r", relation, "--file", "-"], Some(&serde_json::to_string(bag)?)).map(drop)
+}
+
+pub fn own_unit() -> Result<String> {
+    env::var("JUJU_UNIT_NAME").context("JUJU_UNIT_NAME not set")
+}
+
 pub fn own_app() -> Result<String> {
-    let unit = env::var("JUJU_UNIT_NAME").context("JUJU_UNIT_NAME not set")?;
-    Ok(unit.split('/').next().unwrap_or_default().to_owned())
+    Ok(own_unit()?.split('/').next().unwrap_or_default().to_owned())
 }
 
 pub fn secret_content(uri: &str) -> Result<Bag> {
     json(&["secret-get", "--format=json", uri, "--peek"])
 }
 
-/// Adds a secret of the application; its URI.
-pub fn add_secret(label: &str, content: &Bag) -> Result<String> {
-    let pairs = pairs(content);
-    let mut command = vec!["secret-add", "--owner", "application", "--label", label];
-    command.extend(pairs.iter().map(String::as_str));
-    Ok(run(&command, None)?.trim().to_owned())
+/// The URI of our secret with that label, if there is one.
+pub fn secret_labelled(label: &str) -> Result<Option<String>> {
+    // The command cannot tell "there is none" from other failures, so look through all of ours.
+    let ids: Option<Vec<String>> = json(&["secret-ids", "--format=json"])?;
+    for id in ids.unwrap_or_default() {
+        let info: BTreeMap<String, Value> = json(&["secret-info-get", "--format=json", &id])?;
+        if info.values().any(|info| info["label"] == label) {
+            return Ok(Some(format!("secret:{id}")));
+        }
+    }
+    Ok(None)
 }
 
+/// Adds a secret of the application; its URI.
+pub fn add_secret(label: &str, content: &Bag) -> Result<String> {
+    let file = secret_file(content)?;
+    let path = file.path().to_string_lossy();
+    let output = run(&["secret-add", "--owner", "application", "--label", label, "--file", &path], None)?;
+    Ok(output.trim().to_owned())
+}
+
+/// Gives a secret new content.
 pub fn set_secret(uri: &str, content: &Bag) -> Result<()> {
-    let pairs = pairs(content);
-    let mut command = vec!["secret-set", uri];
-    command.extend(pairs.iter().map(String::as_str));
-    run(&command, None).map(drop)
+    let file = secret_file(content)?;
+    run(&["secret-set", uri, "--file", &file.path().to_string_lossy()], None).map(drop)
+}
+
+pub fn remove_secret(uri: &str) -> Result<()> {
+    run(&["secret-remove", uri], None).map(drop)
 }
 
 pub fn grant_secret(uri: &str, relation: &str) -> Result<()> {
@@ -77,8 +118,11 @@ pub fn set_version(version: &str) -> Result<()> {
     run(&["application-version-set", version], None).map(drop)
 }
 
-fn pairs(content: &Bag) -> Vec<String> {
-    content.iter().map(|(key, value)| format!("{key}={value}")).collect()
+fn secret_file(content: &Bag) -> Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new().context("cannot make a file for a secret")?;
+    serde_json::to_writer(&mut file, content).context("cannot write a secret's file")?;
+    file.flush().context("cannot write a secret's file")?;
+    Ok(file)
 }
 
 fn json<T: DeserializeOwned>(command: &[&str]) -> Result<T> {
