@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use kratos_operator::juju::{Agent, Context, Environment, log};
 use kratos_operator::kratos::Place;
+use kratos_operator::kubernetes::Access;
 use kratos_operator::{charm, cli};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -25,7 +26,8 @@ async fn main() -> ExitCode {
     let agent = Agent::exec();
     let (layer, guard) = log::layer(agent.clone());
     tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)).init();
-    let result = charm::dispatch(&agent, context, Place::from_environment(&environment)).await;
+    let (place, access) = (Place::from_environment(&environment), Access::from_environment(&environment));
+    let result = charm::dispatch(&agent, context, place, access).await;
     if let Err(error) = &result {
         tracing::error!("{error}");
     }

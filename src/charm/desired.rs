@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cluster::{self, DesiredCluster};
 use super::observed::{CookieSecret, Observed};
 use super::record;
 use super::service::{DesiredService, desired_service};
-use crate::integrations::peers::{MIGRATION_RUNS, WORKLOAD_VERSION};
+use crate::integrations::peers::{MIGRATION_RUNS, RESOURCE_LIMITS, WORKLOAD_VERSION};
 use crate::juju::{Bag, Port, RelationId};
 use crate::kratos::Secret;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
@@ -26,6 +27,8 @@ pub struct Desired {
     /// The version to show in `juju status`, if it was looked at.
     pub workload_version: Option<String>,
     pub service: DesiredService,
+    /// What the leader writes to Kubernetes.
+    pub cluster: DesiredCluster,
 }
 
 /// Keys of one databag; `None` deletes.
@@ -48,6 +51,7 @@ pub fn desired(observed: &Observed) -> Desired {
         ports: [PUBLIC_PORT, ADMIN_PORT].into_iter().map(Port::tcp).collect(),
         workload_version: observed.version().map(ToString::to_string),
         service,
+        cluster: cluster::desired(observed),
     }
 }
 
@@ -73,6 +77,9 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         let mut keys = peers.record(&observed.context.unit, &databases, migrated);
         if let Some(runs) = record::runs(observed, peers) {
             keys.insert(MIGRATION_RUNS.to_owned(), Some(runs));
+        }
+        if let Some(is_set) = cluster::mark(observed) {
+            keys.insert(RESOURCE_LIMITS.to_owned(), is_set.then(|| "set".to_owned()));
         }
         bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::App, keys });
     }

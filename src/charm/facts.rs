@@ -41,8 +41,8 @@ fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Fa
         registration_hooks: vec![],
         login_hooks: vec![],
         related_providers: vec![],
-        stored_providers: vec![],
-        stored_schemas: None,
+        stored_providers: observed.stored_providers().unwrap_or_default().usable,
+        stored_schemas: observed.stored_schemas().unwrap_or_default(),
         verification_template: observed.verification_template.clone(),
         certificates: vec![],
     }

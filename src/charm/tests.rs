@@ -85,6 +85,7 @@ fn ready() -> Observed {
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
+        cluster: None,
     }
 }
 

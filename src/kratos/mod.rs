@@ -15,6 +15,7 @@ pub mod provider;
 pub mod public_url;
 pub mod secret;
 pub mod smtp;
+pub mod stored;
 pub mod version;
 pub mod web_hook;
 

@@ -24,7 +24,7 @@ use crate::juju::Environment;
 /// Where Kubernetes puts the service account of a pod.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How long all calls of one dispatch may take together.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_millis(1200);
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
 

@@ -27,7 +27,7 @@ pub fn limits(application: &str, config: &BTreeMap<String, Value>) -> Result<Lim
             application: application.to_owned(),
             option,
             value: text.chars().take(60).flat_map(char::escape_debug).collect(),
-            expected,
+            expected: expected.into(),
             example,
         })
     };
