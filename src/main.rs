@@ -10,8 +10,21 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("kratos-operator: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run());
+    // Whoever gave up on a host does not wait for the resolver to find its address.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run() -> ExitCode {
     let environment = Environment::current();
     if std::env::args_os().len() > 1 || environment.get("JUJU_DISPATCH_PATH").is_none() {
         return cli::main().await;

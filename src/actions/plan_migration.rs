@@ -32,9 +32,10 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     let mut results = plan.results();
     results.insert("version".to_owned(), plan.version);
     results.insert("result".to_owned(), "planned".to_owned());
-    let next = match plan.migrations.is_empty() {
-        true => format!("juju status {application}"),
-        false => format!("{run} timeout={}", plan.suggested_timeout),
+    let next = match (&plan.obstacle, plan.migrations.is_empty()) {
+        (Some(_), _) => migration::repair_command(application),
+        (None, true) => format!("juju status {application}"),
+        (None, false) => format!("{run} timeout={}", plan.suggested_timeout),
     };
     results.insert("next".to_owned(), next);
     agent.action_set(&results).await

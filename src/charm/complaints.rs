@@ -1,22 +1,56 @@
 //! What is wrong without standing in the way: the services are configured and run, but a person should know.
 
 use super::cluster;
-use super::facts::known_facts;
+use super::facts::{known_facts, public_url};
+use super::inputs::{Problem, inputs};
 use super::observed::Observed;
+use crate::integrations::external_idp;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
 use crate::kratos::courier::{Unsent, unsent};
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
 pub fn complaints(observed: &Observed) -> Vec<Status> {
-    let mut complaints = Vec::new();
+    let application = observed.application();
+    let mut complaints: Vec<Status> = public_address(observed).into_iter().collect();
+    complaints.extend(inputs(observed).problems.iter().map(|problem| unusable(observed, problem)));
     if let Some(facts) = known_facts(observed) {
-        let application = observed.application();
         complaints.extend(half_a_schema_set(application, &facts));
         complaints.extend(mail(application, &facts));
     }
     complaints.extend(cluster::complaints(observed));
     complaints
+}
+
+/// Rows 8 and 9: without a public address identity providers cannot be told where to send browsers back. That is no
+/// reason to stop configuring everything else (weakness 73).
+fn public_address(observed: &Observed) -> Option<Status> {
+    observed.related(external_idp::ENDPOINT.name).next()?;
+    if public_url(observed).is_some() {
+        return None;
+    }
+    let is_routed = observed.related("public-route").next().is_some();
+    let application = observed.application();
+    let command = format!("juju integrate {application}:public-route traefik-k8s:traefik-route");
+    Some(if is_routed {
+        Status::new(StatusKind::Waiting, "Waiting for public ingress")
+    } else if observed.related("kratos-info").next().is_some() {
+        let text = "Cannot send integration data without an external hostname. Please provide a traefik-route relation.";
+        Status::new(StatusKind::Blocked, format!("{text} {command}"))
+    } else {
+        Status::new(StatusKind::Waiting, format!("Waiting for public ingress: {command}"))
+    })
+}
+
+/// The data is the other application's to correct; ours is to show where it stands.
+fn unusable(observed: &Observed, problem: &Problem) -> Status {
+    let Problem { relation, reason } = problem;
+    let (unit, endpoint) = (&observed.context.unit, relation.endpoint());
+    let command = format!("juju show-unit {unit} --endpoint {endpoint}");
+    Status::new(
+        StatusKind::Blocked,
+        format!("Cannot use what {relation} says: {reason}; look at it: {command}"),
+    )
 }
 
 /// Either option alone has no effect (behaviour row 52).

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{self, DesiredCluster};
+use super::facts::public_url;
+use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
 use super::record;
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, RESOURCE_LIMITS, WORKLOAD_VERSION};
+use crate::integrations::{Relation, certificates, external_idp, tracing};
 use crate::juju::{Bag, Port, RelationId};
 use crate::kratos::Secret;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
@@ -63,6 +66,7 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
             let keys = request.into_iter().map(|(key, value)| (key, Some(value))).collect();
             bags.push(DesiredBag { relation: database.id.clone(), bag: Bag::App, keys });
         }
+        bags.extend(answers(observed));
     }
     let Some(peers) = &observed.peers else { return bags };
     if observed.is_leader {
@@ -88,4 +92,25 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::Unit, keys });
     }
     bags
+}
+
+/// What the leader says to those that tell Kratos something: the providers' redirect URIs, and which protocols it
+/// speaks.
+fn answers(observed: &Observed) -> Vec<DesiredBag> {
+    let (providers, public_url) = (inputs(observed).providers, public_url(observed));
+    let answer = |relation: &Relation| {
+        let endpoint = relation.id.endpoint();
+        let keys = if endpoint == external_idp::ENDPOINT.name {
+            let its_own = providers.iter().filter(|(giver, _)| *giver == relation.id);
+            external_idp::answer(its_own.map(|(_, provider)| provider), public_url.as_ref())
+        } else if endpoint == tracing::ENDPOINT.name {
+            tracing::request()
+        } else if endpoint == certificates::ENDPOINT.name {
+            certificates::request()
+        } else {
+            return None;
+        };
+        Some(DesiredBag { relation: relation.id.clone(), bag: Bag::App, keys })
+    };
+    observed.relations.iter().filter_map(answer).collect()
 }

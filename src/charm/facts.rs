@@ -1,10 +1,11 @@
 //! The facts from which Kratos is configured, gathered from what was observed.
 
+use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
 use crate::integrations::database::Answer;
 use crate::kratos::facts::Secrets;
-use crate::kratos::login_ui::LoginUi;
 use crate::kratos::options::Options;
+use crate::kratos::public_url::PublicUrl;
 use crate::kratos::{Facts, Secret, WorkloadVersion};
 use crate::postgres::Dsn;
 
@@ -27,29 +28,38 @@ fn cookie_secret(observed: &Observed) -> Option<&Secret> {
 
 /// Gathers them. What a relation does not say, or says wrongly, is not there.
 fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Facts {
+    let inputs = inputs(observed);
     Facts {
         place: observed.place.clone(),
-        version: version(observed),
+        version: workload_version(observed),
         options,
         dsn,
         secrets: Secrets { cookie: vec![cookie.clone()], ..Secrets::default() },
-        login_ui: LoginUi::default(),
-        public_url: None,
-        hydra_admin_url: None,
-        smtp: None,
-        otlp: None,
-        registration_hooks: vec![],
-        login_hooks: vec![],
-        related_providers: vec![],
+        login_ui: inputs.login_ui,
+        public_url: public_url(observed),
+        hydra_admin_url: inputs.hydra_admin_url,
+        smtp: inputs.smtp,
+        otlp: inputs.otlp,
+        registration_hooks: inputs.registration_hooks,
+        login_hooks: inputs.login_hooks,
+        related_providers: inputs.providers.into_iter().map(|(_, provider)| provider).collect(),
         stored_providers: observed.stored_providers().unwrap_or_default().usable,
         stored_schemas: observed.stored_schemas().unwrap_or_default(),
         verification_template: observed.verification_template.clone(),
-        certificates: vec![],
+        certificates: inputs.certificates.into_iter().collect(),
     }
 }
 
 /// The workload's version, looked at now or published when it was looked at last.
-fn version(observed: &Observed) -> Option<WorkloadVersion> {
+pub fn workload_version(observed: &Observed) -> Option<WorkloadVersion> {
     let published = || observed.peers.as_ref()?.workload_version();
     observed.version().cloned().or_else(|| WorkloadVersion::parse(published()?))
+}
+
+/// Where the public route makes Kratos reachable; a route that does not say it yet reads as none.
+pub fn public_url(observed: &Observed) -> Option<PublicUrl> {
+    observed.related("public-route").find_map(|route| {
+        let (scheme, host) = (route.value("scheme")?, route.value("external_host")?);
+        PublicUrl::parse(&format!("{scheme}://{host}")).ok()
+    })
 }

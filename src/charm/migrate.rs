@@ -1,20 +1,17 @@
 //! The migration inside a dispatch: on request of the action, or by itself for a database that nobody used yet.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::apply::tolerate;
 use super::observed::{Container, Observed, SchemaKnowledge, Workload};
-use super::service::{COURIER, KRATOS};
+use super::service::{COURIER, KRATOS, SERVICE_CHANGE};
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent, Scope, Status, StatusKind};
 use crate::kratos::command::Kratos;
 use crate::migration::{self, Job, Outcome, Progress, Timeout};
 use crate::pebble::{self, Client, ServiceStatus};
-
-/// How long Pebble may take to stop both services.
-const STOP: Duration = Duration::from_secs(30);
 
 /// The job of a dispatch that should migrate by itself: on the leader, for a database from which no Kratos ever
 /// served, so that a migration cannot harm anything. Any other waits for the action.
@@ -111,7 +108,7 @@ async fn quiesce(pebble: &Client, container: &mut Container) -> Result<(), pebbl
     if running.is_empty() {
         return Ok(());
     }
-    pebble.wait_change(&pebble.stop(&running).await?, STOP).await?;
+    pebble.wait_change(&pebble.stop(&running).await?, SERVICE_CHANGE).await?;
     for service in &mut container.services {
         if running.contains(&service.name) {
             service.current = ServiceStatus::Inactive;

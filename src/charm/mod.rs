@@ -4,10 +4,13 @@
 //! what it ended with is one more fact to decide on.
 
 mod apply;
-pub mod cluster;
+mod change;
+mod cluster;
 mod complaints;
 mod desired;
 mod facts;
+mod inputs;
+mod last_good;
 mod migrate;
 mod observe;
 mod observed;
@@ -17,8 +20,10 @@ mod record;
 mod report;
 mod service;
 mod services;
+mod stamp;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use apply::apply;
 pub use desired::{Desired, desired};
@@ -33,7 +38,8 @@ use crate::kratos::Place;
 use crate::kubernetes::{Access, Connection};
 use crate::pebble::Client;
 
-/// Handles one event; `access` is the way to Kubernetes, if there is one. An error means that the agent cannot be reached: the hook has failed and Juju repeats it.
+/// Handles one event; `access` is the way to Kubernetes, if there is one. An error means that the agent cannot be
+/// reached: the hook has failed and Juju repeats it.
 pub async fn dispatch(
     agent: &Agent,
     context: Context,
@@ -63,6 +69,9 @@ pub async fn dispatch(
     if let Some(kubernetes) = &mut kubernetes {
         // A migration may have cleared the way for what was not asked before.
         cluster::look(kubernetes, &mut observed).await;
+    }
+    for problem in inputs::inputs(&observed).problems {
+        tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
     let desired = desired(&observed);
     let mut applied = apply(agent, &pebble, &observed, &desired).await?;

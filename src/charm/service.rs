@@ -3,18 +3,19 @@
 //! A running Kratos is left alone while anything is in doubt; it is stopped only when its database is gone.
 
 use std::collections::BTreeMap;
-
-use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 use super::facts::known_facts;
 use super::observed::Observed;
 use super::obstacles::obstacles;
+use super::stamp::{Files, Stamp};
 use crate::integrations::database::CA_PATH;
 use crate::kratos::Facts;
 use crate::kratos::config::{self, KratosConfig};
 use crate::kratos::environment::environment;
 use crate::kratos::files;
 use crate::kratos::place::{ADMIN_PORT, Place};
+use crate::kratos::rendered::finish;
 use crate::pebble::{Check, CheckLevel, HttpCheck, Layer, Override, Service, Startup};
 use crate::postgres::Tls;
 
@@ -28,15 +29,23 @@ pub const COURIER: &str = "courier";
 pub const READY: &str = "ready";
 /// The check that says whether the process lives.
 pub const ALIVE: &str = "alive";
-/// Holds the digest of what the running services were started with. It is written after they were, so that a
-/// dispatch that was killed in between is made good by the next.
+/// Where the [`Stamp`] lies.
 pub const STAMP_PATH: &str = "/etc/config/kratos/.started-with";
+/// Where [`LastGood`](super::last_good::LastGood) lies while a change is under way.
+pub const LAST_GOOD_PATH: &str = "/etc/config/kratos/.last-good";
+
+/// Kratos lets requests finish for up to 120 s after it was told to end; Pebble would kill it after 5. In Pebble's own
+/// spelling, so that the plan can be compared.
+const KILL_DELAY: &str = "2m5s";
+/// How long Pebble may take to stop and start a service: [`KILL_DELAY`], its okay delay, and some more.
+pub const SERVICE_CHANGE: Duration = Duration::from_secs(150);
 
 /// The files that the charm owns in the workload.
-pub const OWNED_FILES: [&str; 6] = [
+pub const OWNED_FILES: [&str; 7] = [
     config::PATH,
     CA_PATH,
     STAMP_PATH,
+    LAST_GOOD_PATH,
     files::RECOVERY_TEMPLATE,
     files::VERIFICATION_TEMPLATE,
     files::CERTIFICATES,
@@ -56,11 +65,12 @@ pub enum DesiredService {
 #[derive(Clone, Debug)]
 pub struct Running {
     pub layer: Layer,
-    /// The files by their path in the container; `None`: it should not be there.
-    pub files: BTreeMap<String, Option<String>>,
+    pub files: Files,
     pub is_courier: bool,
-    /// The content of [`STAMP_PATH`] while exactly this runs.
-    pub stamp: String,
+    /// The stamp while exactly this runs.
+    pub stamp: Stamp,
+    /// What Kratos answers once it has loaded its file; `None`: this Kratos cannot tell.
+    pub revision: Option<String>,
 }
 
 /// Decides what the services should be doing.
@@ -90,17 +100,13 @@ fn running(observed: &Observed, facts: &Facts) -> Running {
         Tls::VerifyCa { ca_pem, .. } => Some(ca_pem.clone()),
         Tls::Prefer | Tls::Disable | Tls::Require => None,
     };
-    let mut files: BTreeMap<String, Option<String>> =
+    let config = finish(&KratosConfig::new(facts).to_yaml(), &BTreeMap::new(), facts.version.as_ref());
+    let mut files: Files =
         files::files(facts).into_iter().map(|(path, content)| (path.to_owned(), content)).collect();
-    files.insert(config::PATH.to_owned(), Some(KratosConfig::new(facts).to_yaml()));
+    files.insert(config::PATH.to_owned(), Some(config.text));
     files.insert(CA_PATH.to_owned(), ca);
-    let stamp = digest(&layer, &files);
-    Running { layer, files, is_courier: observed.is_leader, stamp }
-}
-
-fn digest(layer: &Layer, files: &BTreeMap<String, Option<String>>) -> String {
-    let whole = serde_json::json!([layer.services, files]).to_string();
-    Sha256::digest(whole).iter().map(|byte| format!("{byte:02x}")).collect()
+    let stamp = Stamp::of(&layer.services, &files);
+    Running { layer, files, is_courier: observed.is_leader, stamp, revision: config.revision }
 }
 
 fn layer(place: &Place, environment: &BTreeMap<String, String>) -> Layer {
@@ -111,6 +117,7 @@ fn layer(place: &Place, environment: &BTreeMap<String, String>) -> Layer {
         startup: Some(Startup::Disabled),
         override_: Some(Override::Replace),
         environment: environment.clone(),
+        kill_delay: Some(KILL_DELAY.to_owned()),
         ..Service::default()
     };
     Layer {

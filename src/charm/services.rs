@@ -1,29 +1,28 @@
-//! The part of apply that speaks to Pebble: files, layer, services.
+//! The part of apply that speaks to Pebble: what the services should be doing against what they do.
 //!
-//! Order: files, layer, restart, stamp. The stamp names what the services were started with and is written
-//! last, so a dispatch killed at any point leaves a difference that the next one sees.
+//! Services that run as they should are only looked at, and so is a configuration that Kratos has refused before;
+//! anything else is a [`change`](super::change).
 
 use std::fmt;
-use std::time::Duration;
 
 use super::apply::{Applied, tolerate};
+use super::last_good::LastGood;
 use super::observed::{Container, Observed};
 use super::questions::is_active;
-use super::service::{ALIVE, COURIER, DesiredService, KRATOS, LAYER, READY, Running, STAMP_PATH};
+use super::service::{
+    ALIVE, COURIER, DesiredService, KRATOS, LAST_GOOD_PATH, LAYER, READY, Running, SERVICE_CHANGE, STAMP_PATH,
+};
+use super::stamp::Stamp;
 use crate::juju::{self, Agent, Scope, Status, StatusKind};
-use crate::pebble::{self, CheckInfo, CheckStatus, Client, Layer, Plan, PushFile, ServiceStatus};
-
-/// How long Pebble may take to stop and start a service: its kill delay and its okay delay, and some more.
-const SERVICE_CHANGE: Duration = Duration::from_secs(45);
-/// How long a started Kratos may take until it serves.
-const UNTIL_READY: Duration = Duration::from_secs(10);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+use crate::pebble::{self, CheckInfo, CheckStatus, Client, Layer, Plan, ServiceStatus};
 
 /// Why the services are not as they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceFailure {
     /// Kratos does not run or does not become ready.
     Kratos,
+    /// Kratos does not take the configuration; the services go on with the last one that it took.
+    Refused,
     /// The courier does not run.
     Courier,
     /// Pebble refused something.
@@ -34,6 +33,8 @@ impl fmt::Display for ServiceFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kratos => formatter.write_str("Failed to start the service, please check the kratos container logs"),
+            Self::Refused => formatter
+                .write_str("Kratos refused the new configuration and goes on with the last good one, see"),
             Self::Courier => formatter.write_str(
                 "Failed to start the courier service, please check the 'courier' logs on the workload container",
             ),
@@ -56,11 +57,14 @@ pub async fn apply(
         DesiredService::AsItIs => Ok(None),
         DesiredService::Stopped(layer) => workload.stop(layer).await,
         DesiredService::Running(running) if workload.runs(running) => Ok(workload.health(running)),
+        DesiredService::Running(running) if workload.has_refused(running) => {
+            workload.go_on(running.is_courier).await
+        }
         DesiredService::Running(running) => {
             let maintenance = Status::new(StatusKind::Maintenance, "Configuring resources");
             tolerate(agent.status_set(Scope::Unit, &maintenance).await)?;
             shown = Some(maintenance);
-            workload.run(running).await
+            workload.change(running).await
         }
     };
     let failure = result.unwrap_or_else(|error| Some(failure(&error)));
@@ -68,7 +72,7 @@ pub async fn apply(
 }
 
 /// The log lines of a failed start hold what Kratos printed, perhaps a secret: they stay where they are.
-fn failure(error: &pebble::Error) -> ServiceFailure {
+pub(super) fn failure(error: &pebble::Error) -> ServiceFailure {
     if let pebble::Error::Change { err, .. } = error {
         tracing::error!("{err}");
         return ServiceFailure::Kratos;
@@ -77,33 +81,46 @@ fn failure(error: &pebble::Error) -> ServiceFailure {
     ServiceFailure::Pebble(error.to_string())
 }
 
-struct Workload<'a> {
-    pebble: &'a Client,
-    observed: &'a Observed,
-    container: &'a Container,
+/// The workload as it was observed, and its Pebble.
+pub(super) struct Workload<'a> {
+    pub pebble: &'a Client,
+    pub observed: &'a Observed,
+    pub container: &'a Container,
 }
 
 impl Workload<'_> {
     /// Whether exactly this is what runs.
     fn runs(&self, running: &Running) -> bool {
-        let is_courier_right = match running.is_courier {
-            true => !is_down(self.container.service(COURIER)),
-            false => !is_up(self.container.service(COURIER)),
-        };
-        self.is_stamped(running)
+        self.stamp().as_ref() == Some(&running.stamp)
             && !is_down(self.container.service(KRATOS))
-            && is_courier_right
+            && self.is_courier_right(running.is_courier)
             && has_layer(&self.container.plan, &running.layer)
             && running.files.keys().all(|path| self.is_file_right(running, path))
+            && self.file(LAST_GOOD_PATH).is_none()
     }
 
-    fn is_stamped(&self, running: &Running) -> bool {
-        matches!(self.container.files.get(STAMP_PATH), Some(Some(stamp)) if stamp == running.stamp.as_bytes())
+    /// Whether Kratos has refused exactly this, and what ran before is still there to go on with.
+    fn has_refused(&self, running: &Running) -> bool {
+        self.stamp().is_some_and(|stamp| stamp.has_refused(&running.stamp))
+            && self.file(LAST_GOOD_PATH).is_none()
+            && LastGood::of(self.container, running).is_some()
     }
 
-    fn is_file_right(&self, running: &Running, path: &str) -> bool {
-        let present = self.container.files.get(path).and_then(Option::as_deref);
-        present == running.files.get(path).and_then(Option::as_ref).map(String::as_bytes)
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        Stamp::parse(self.file(STAMP_PATH))
+    }
+
+    pub(super) fn file(&self, path: &str) -> Option<&[u8]> {
+        self.container.files.get(path).and_then(Option::as_deref)
+    }
+
+    pub(super) fn is_file_right(&self, running: &Running, path: &str) -> bool {
+        self.file(path) == running.files.get(path).and_then(Option::as_ref).map(String::as_bytes)
+    }
+
+    fn is_courier_right(&self, is_wanted: bool) -> bool {
+        let courier = self.container.service(COURIER);
+        if is_wanted { !is_down(courier) } else { !is_up(courier) }
     }
 
     /// What a service that runs with the right configuration says of itself.
@@ -116,30 +133,17 @@ impl Workload<'_> {
         (running.is_courier && !is_courier_up).then_some(ServiceFailure::Courier)
     }
 
-    async fn run(&self, running: &Running) -> Result<Option<ServiceFailure>, pebble::Error> {
-        let has_layer = has_layer(&self.container.plan, &running.layer);
-        let is_as_started = has_layer && self.is_stamped(running);
-        if !is_as_started {
-            // From here until the new stamp, nothing may be taken for running as it should.
-            self.pebble.remove(&self.observed.place.path(STAMP_PATH), true).await?;
+    /// Keeps the last good configuration running; what was refused is not tried again.
+    async fn go_on(&self, is_courier: bool) -> Result<Option<ServiceFailure>, pebble::Error> {
+        if is_down(self.container.service(KRATOS)) {
+            tracing::info!("starting {KRATOS} with the last good configuration");
+            self.wait(self.pebble.restart(&[KRATOS]).await?).await?;
         }
-        self.put_files(running).await?;
-        if !has_layer {
-            self.pebble.add_layer(LAYER, &running.layer, true).await?;
-        }
-        if !is_as_started || is_down(self.container.service(KRATOS)) {
-            tracing::info!("starting {KRATOS}");
-            self.change(self.pebble.restart(&[KRATOS]).await?).await?;
-        }
-        let courier_failure = self.run_courier(running.is_courier, is_as_started).await?;
-        if !is_as_started {
-            let path = self.observed.place.path(STAMP_PATH);
-            self.push(path, &running.stamp).await?;
-        }
-        Ok(if self.becomes_ready().await? { courier_failure } else { Some(ServiceFailure::Kratos) })
+        self.run_courier(is_courier, true).await?;
+        Ok(Some(ServiceFailure::Refused))
     }
 
-    async fn run_courier(
+    pub(super) async fn run_courier(
         &self,
         is_wanted: bool,
         is_as_started: bool,
@@ -147,51 +151,19 @@ impl Workload<'_> {
         let courier = self.container.service(COURIER);
         if is_wanted && (!is_as_started || is_down(courier)) {
             tracing::info!("starting {COURIER}");
-            if let Err(error) = self.change(self.pebble.restart(&[COURIER]).await?).await {
+            if let Err(error) = self.wait(self.pebble.restart(&[COURIER]).await?).await {
                 failure(&error);
                 return Ok(Some(ServiceFailure::Courier));
             }
         } else if !is_wanted && is_up(courier) {
             tracing::info!("stopping {COURIER}: it runs on the leader");
-            self.change(self.pebble.stop(&[COURIER]).await?).await?;
+            self.wait(self.pebble.stop(&[COURIER]).await?).await?;
         }
         Ok(None)
     }
 
-    async fn put_files(&self, running: &Running) -> Result<(), pebble::Error> {
-        for (path, content) in &running.files {
-            if self.is_file_right(running, path) {
-                continue;
-            }
-            let place = self.observed.place.path(path);
-            match content {
-                Some(content) => self.push(place, content).await?,
-                None => self.pebble.remove(&place, true).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn push(&self, path: String, content: &str) -> Result<(), pebble::Error> {
-        self.pebble.push(PushFile { make_dirs: true, ..PushFile::new(path, content.to_owned()) }).await
-    }
-
-    async fn change(&self, change: pebble::ChangeId) -> Result<(), pebble::Error> {
+    pub(super) async fn wait(&self, change: pebble::ChangeId) -> Result<(), pebble::Error> {
         self.pebble.wait_change(&change, SERVICE_CHANGE).await.map(|_| ())
-    }
-
-    /// Runs the readiness check until it succeeds. A Pebble that cannot run it on request is not asked.
-    async fn becomes_ready(&self) -> Result<bool, pebble::Error> {
-        let deadline = tokio::time::Instant::now() + UNTIL_READY;
-        loop {
-            match self.pebble.refresh_check(READY).await {
-                Ok(result) if result.error.is_none() => return Ok(true),
-                Ok(_) if tokio::time::Instant::now() >= deadline => return Ok(false),
-                Ok(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
-                Err(pebble::Error::Unsupported { .. }) => return Ok(true),
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Services first: a check takes longer to fail than the rest of this.
@@ -200,7 +172,7 @@ impl Workload<'_> {
             [KRATOS, COURIER].into_iter().filter(|name| is_up(self.container.service(name))).collect();
         if !services.is_empty() {
             tracing::info!("stopping {}: there is no database", services.join(" and "));
-            self.change(self.pebble.stop(&services).await?).await?;
+            self.wait(self.pebble.stop(&services).await?).await?;
         }
         if !has_layer(&self.container.plan, layer) {
             self.pebble.add_layer(LAYER, layer, true).await?;
@@ -218,7 +190,7 @@ impl Workload<'_> {
 }
 
 /// A service in backoff is Pebble's to start again; any other that is not active is ours.
-fn is_down(service: Option<&ServiceStatus>) -> bool {
+pub(super) fn is_down(service: Option<&ServiceStatus>) -> bool {
     !matches!(service, Some(ServiceStatus::Active | ServiceStatus::Backoff))
 }
 
@@ -232,7 +204,7 @@ fn is_active_service(service: Option<&ServiceStatus>) -> bool {
 }
 
 /// Whether the plan says all that the layer says.
-fn has_layer(plan: &Plan, layer: &Layer) -> bool {
+pub(super) fn has_layer(plan: &Plan, layer: &Layer) -> bool {
     layer.services.iter().all(|(name, service)| plan.services.get(name) == Some(service))
         && layer.checks.iter().all(|(name, check)| plan.checks.get(name) == Some(check))
 }

@@ -1,5 +1,7 @@
 //! The product rules as tables: observed facts in, desired world and status out. No client is involved.
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -115,7 +117,7 @@ fn started(mut observed: Observed) -> Observed {
     container.services = services.to_vec();
     container.files =
         running.files.iter().map(|(path, text)| (path.clone(), text.clone().map(Into::into))).collect();
-    container.files.insert(STAMP_PATH.to_owned(), Some(running.stamp.into_bytes()));
+    container.files.insert(STAMP_PATH.to_owned(), Some(running.stamp.to_text().into_bytes()));
     container.version = Version::NotAsked;
     observed.schema = SchemaKnowledge::NotAsked;
     let peers = observed.peers.as_mut().unwrap();

@@ -15,9 +15,9 @@ pub async fn plan(target: &Target, json: bool) -> Result<bool, Stop> {
         let text = serde_json::to_string(&plan).map_err(|error| Failure::Program(error.to_string()));
         print(&text.map_err(Stop::at("plan"))?);
     } else {
-        let command = format!("{} timeout=", migration::command(APPLICATION));
-        let ours = format!("{} --timeout ", target.command("run"));
-        print(&plan.render(APPLICATION).replace(&command, &ours));
+        let run = format!("{} timeout=", migration::command(APPLICATION));
+        let text = plan.render(APPLICATION).replace(&run, &format!("{} --timeout ", target.command("run")));
+        print(&text.replace(&migration::repair_command(APPLICATION), &target.command("repair")));
     }
     Ok(true)
 }

@@ -11,6 +11,8 @@ use crate::migration::Progress;
 
 /// The width of the bar, in characters.
 const BAR: usize = 30;
+/// The width of a terminal, at least.
+const LINE: usize = 79;
 /// Returns to the line's begin and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
@@ -32,8 +34,8 @@ pub enum Display {
     Json,
     /// Lines on standard error.
     Plain,
-    /// The same on a terminal, with a bar below them that tells how much is done.
-    Bar { done: usize, total: usize },
+    /// The same on a terminal, with a bar below them that tells how much is done, and what is done now.
+    Bar { done: usize, total: usize, now: String },
 }
 
 impl Display {
@@ -41,7 +43,7 @@ impl Display {
         if json {
             Self::Json
         } else if io::stderr().is_terminal() {
-            Self::Bar { done: 0, total: 0 }
+            Self::Bar { done: 0, total: 0, now: String::new() }
         } else {
             Self::Plain
         }
@@ -56,13 +58,13 @@ impl Display {
         match self {
             Self::Json => print(&json!({ "event": event, "text": text }).to_string()),
             Self::Plain => note(&format!("{indent}{text}")),
-            Self::Bar { done, total } => {
+            Self::Bar { done, total, now } => {
                 match counted(text).filter(|_| event == "step") {
-                    Some(counted) => (*done, *total) = counted,
+                    Some((applied, of, rest)) => (*done, *total, *now) = (applied, of, rest.to_owned()),
                     None => note(&format!("{CLEAR}{indent}{text}")),
                 }
                 if *total > 0 {
-                    let _ = write!(io::stderr().lock(), "{CLEAR}{}", bar(*done, *total));
+                    let _ = write!(io::stderr().lock(), "{CLEAR}{}", bar(*done, *total, now));
                 }
             }
         }
@@ -76,15 +78,18 @@ impl Display {
     }
 }
 
-/// The numbers of a step that says `n of m migrations applied`.
-fn counted(step: &str) -> Option<(usize, usize)> {
-    let (done, total) = step.strip_suffix(" migrations applied")?.split_once(" of ")?;
-    Some((done.parse().ok()?, total.parse().ok()?))
+/// The numbers of a step that begins with `n of m migrations applied`, and the rest of it.
+fn counted(step: &str) -> Option<(usize, usize, &str)> {
+    let (counts, rest) = step.split_once(" migrations applied")?;
+    let (done, total) = counts.split_once(" of ")?;
+    Some((done.parse().ok()?, total.parse().ok()?, rest))
 }
 
-fn bar(done: usize, total: usize) -> String {
+/// On one line, as far as a line of a terminal goes: a longer one could not be cleared.
+fn bar(done: usize, total: usize, now: &str) -> String {
     let full = (BAR * done.min(total)) / total.max(1);
-    format!("[{}{}] {done} of {total} migrations applied", "#".repeat(full), ".".repeat(BAR - full))
+    let (bar, rest) = ("#".repeat(full), ".".repeat(BAR - full));
+    format!("[{bar}{rest}] {done} of {total}{now}").chars().take(LINE).collect()
 }
 
 #[cfg(test)]
@@ -93,11 +98,16 @@ mod tests {
 
     #[test]
     fn the_bar_follows_the_steps_that_count() {
-        assert_eq!(counted("169 of 338 migrations applied"), Some((169, 338)));
-        assert_eq!(counted("7 migrations pending for v26.2.0; timeout 120 s"), None);
-        let half = bar(169, 338);
-        assert_eq!(half, "[###############...............] 169 of 338 migrations applied");
-        assert!(bar(9, 7).starts_with(&format!("[{}]", "#".repeat(BAR))));
-        assert!(bar(0, 7).starts_with(&format!("[{}]", ".".repeat(BAR))));
+        let step = "169 of 338 migrations applied, now 20250708190000000000 external_id, 12 s";
+        let now = ", now 20250708190000000000 external_id, 12 s";
+        assert_eq!(counted(step), Some((169, 338, now)));
+        assert_eq!(counted("338 of 338 migrations applied"), Some((338, 338, "")));
+        for other in ["7 migrations pending for v26.2.0; timeout 120 s", "some of all migrations applied"] {
+            assert_eq!(counted(other), None);
+        }
+        let half = bar(169, 338, now);
+        assert_eq!(half, format!("[###############...............] 169 of 338{}", &now[..36]));
+        assert!(bar(9, 7, "").starts_with(&format!("[{}]", "#".repeat(BAR))));
+        assert_eq!(bar(0, 7, ""), format!("[{}] 0 of 7", ".".repeat(BAR)));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::juju::{Databag, RelationId, UnitName};
+use crate::kratos::Secret;
 
 /// What is read of each relation on an endpoint. Our own application databag is always read on the leader, the remote
 /// one always.
@@ -42,6 +43,9 @@ pub struct Relation {
     pub secrets: BTreeMap<&'static str, SecretContent>,
 }
 
+/// What each of several relations says, in the order of their numbers.
+pub type ByRelation<T> = Vec<(RelationId, T)>;
+
 /// A secret that a databag names.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretContent {
@@ -62,6 +66,25 @@ pub enum Remote<T> {
     Ready(T),
 }
 
+/// Data of several parts, of which those that cannot be used are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sifted<T> {
+    pub used: T,
+    /// Why each other part is not used: for a status, without any value that may be secret.
+    pub refused: Vec<String>,
+}
+
+impl<T: Default + PartialEq> Sifted<T> {
+    /// What the whole is worth: with nothing to use and nothing refused there is nothing yet.
+    pub fn into_remote(self) -> Remote<Self> {
+        match (self.used == T::default(), self.refused.is_empty()) {
+            (true, true) => Remote::Absent,
+            (true, false) => Remote::Invalid(self.refused.join("; ")),
+            (false, _) => Remote::Ready(self),
+        }
+    }
+}
+
 impl Relation {
     /// A relation of which nothing is known yet.
     pub fn new(id: RelationId) -> Self {
@@ -78,6 +101,40 @@ impl Relation {
     /// A value of the remote application databag that is there and not blank.
     pub fn value(&self, key: &str) -> Option<&str> {
         self.remote.get(key).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// A value that has to be there.
+    pub fn required(&self, key: &str) -> Result<&str, String> {
+        self.value(key).ok_or_else(|| format!("{key} is missing"))
+    }
+
+    /// A secret's value: out of the secret that the databag names under `reference`, or plain out of the databag under
+    /// `plain`, where older providers wrote it. An empty one is none.
+    ///
+    /// Fails if a secret is named, but cannot be read or lacks `content_key`.
+    pub fn secret(&self, reference: &str, content_key: &str, plain: &str) -> Result<Option<Secret>, String> {
+        let found = match self.secrets.get(reference) {
+            Some(SecretContent::Unreadable(reason)) => {
+                return Err(format!("{reference} cannot be read: {reason}"));
+            }
+            Some(SecretContent::Content(content)) => {
+                let value = content.get(content_key).filter(|value| !value.is_empty());
+                Some(value.ok_or_else(|| format!("{reference} has no value {content_key}"))?)
+            }
+            Some(SecretContent::Absent) | None => self.remote.get(plain).filter(|value| !value.is_empty()),
+        };
+        Ok(found.map(|value| Secret(value.clone())))
+    }
+}
+
+/// The data of a databag that was looked at as a whole: absent, or in use, or not, and why.
+impl<T> From<Result<Option<T>, String>> for Remote<T> {
+    fn from(result: Result<Option<T>, String>) -> Self {
+        match result {
+            Ok(Some(data)) => Self::Ready(data),
+            Ok(None) => Self::Absent,
+            Err(reason) => Self::Invalid(reason),
+        }
     }
 }
 

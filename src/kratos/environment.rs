@@ -10,6 +10,9 @@ use super::files::{self, RECOVERY_TEMPLATE, TEMPLATES};
 use super::otlp;
 use super::secret::Secret;
 
+/// The variable that names the mail server.
+pub const MAIL_SERVER: &str = "COURIER_SMTP_CONNECTION_URI";
+
 /// Builds the environment that both services get.
 ///
 /// The DSN, the secrets and the mail server's password are secret values: an environment is the only way in which they
@@ -50,7 +53,7 @@ pub fn environment(facts: &Facts) -> BTreeMap<String, String> {
     set("SELFSERVICE_ALLOWED_RETURN_URLS", origin.as_ref().map(|origin| json_list([format!("{origin}/")])));
     set("SERVE_PUBLIC_BASE_URL", origin);
     set("OAUTH2_PROVIDER_URL", facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())));
-    set("COURIER_SMTP_CONNECTION_URI", facts.smtp.as_ref().and_then(|smtp| smtp.uri().ok()));
+    set(MAIL_SERVER, facts.smtp.as_ref().and_then(|smtp| smtp.uri().ok()));
     let template = options.recovery_email_template.as_ref();
     set(
         "COURIER_TEMPLATES_RECOVERY_CODE_VALID_EMAIL_BODY_HTML",

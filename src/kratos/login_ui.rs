@@ -19,3 +19,22 @@ pub struct LoginUi {
     pub account_linking_settings_url: Option<String>,
     pub verification_url: Option<String>,
 }
+
+/// A page's key, and its place.
+pub type Page = (&'static str, fn(&mut LoginUi) -> &mut Option<String>);
+
+/// Every page.
+pub const PAGES: [Page; 12] = [
+    ("consent_url", |ui| &mut ui.consent_url),
+    ("error_url", |ui| &mut ui.error_url),
+    ("login_url", |ui| &mut ui.login_url),
+    ("oidc_error_url", |ui| &mut ui.oidc_error_url),
+    ("device_verification_url", |ui| &mut ui.device_verification_url),
+    ("post_device_done_url", |ui| &mut ui.post_device_done_url),
+    ("recovery_url", |ui| &mut ui.recovery_url),
+    ("registration_url", |ui| &mut ui.registration_url),
+    ("settings_url", |ui| &mut ui.settings_url),
+    ("webauthn_settings_url", |ui| &mut ui.webauthn_settings_url),
+    ("account_linking_settings_url", |ui| &mut ui.account_linking_settings_url),
+    ("verification_url", |ui| &mut ui.verification_url),
+];

@@ -1,5 +1,6 @@
 //! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
 
+pub mod admin;
 pub mod command;
 pub mod config;
 pub mod courier;
@@ -13,9 +14,11 @@ pub mod place;
 pub mod process;
 pub mod provider;
 pub mod public_url;
+pub mod rendered;
 pub mod secret;
 pub mod smtp;
 pub mod stored;
+pub mod uri;
 pub mod version;
 pub mod web_hook;
 

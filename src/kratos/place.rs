@@ -57,6 +57,11 @@ impl Place {
         self.address.as_deref().unwrap_or("0.0.0.0")
     }
 
+    /// The root of the administrative API, seen from the charm: the containers of a pod share their network.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}:{ADMIN_PORT}", self.check_host())
+    }
+
     /// The host under which the workload's Pebble reaches Kratos.
     pub fn check_host(&self) -> &str {
         self.address.as_deref().unwrap_or("localhost")

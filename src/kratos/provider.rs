@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::secret::Secret;
+use super::uri::is_uri;
+use super::version::WorkloadVersion;
 
 /// One provider. What is `None` or empty is not rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -49,4 +51,198 @@ pub struct OidcProvider {
     pub claims_source: Option<String>,
     #[serde(default)]
     pub pkce: Option<String>,
+}
+
+/// A kind of provider, and the first release of Kratos that knows it (its configuration schema).
+const KINDS: [(&str, &str); 26] = [
+    ("amazon", "v25.4.0"),
+    ("apple", "v1.3.1"),
+    ("auth0", "v1.3.1"),
+    ("dingtalk", "v1.3.1"),
+    ("discord", "v1.3.1"),
+    ("facebook", "v1.3.1"),
+    ("generic", "v1.3.1"),
+    ("github", "v1.3.1"),
+    ("github-app", "v1.3.1"),
+    ("gitlab", "v1.3.1"),
+    ("google", "v1.3.1"),
+    ("lark", "v1.3.1"),
+    ("line", "v25.4.0"),
+    ("linkedin", "v1.3.1"),
+    ("linkedin_v2", "v1.3.1"),
+    ("microsoft", "v1.3.1"),
+    ("netid", "v1.3.1"),
+    ("patreon", "v1.3.1"),
+    ("salesforce", "v1.3.1"),
+    ("slack", "v1.3.1"),
+    ("spotify", "v1.3.1"),
+    ("uaepass", "v26.2.0"),
+    ("vk", "v1.3.1"),
+    ("x", "v1.3.1"),
+    ("yandex", "v1.3.1"),
+    ("fedcm-test", "v25.4.0"),
+];
+
+impl OidcProvider {
+    /// Why Kratos of that version would refuse a configuration with this provider, by the rules of its configuration
+    /// schema; an unknown version is taken for the newest. The reason quotes no value.
+    pub fn check(&self, version: Option<&WorkloadVersion>) -> Result<(), String> {
+        let known = KINDS.iter().find(|(kind, _)| *kind == self.provider);
+        let Some((kind, first)) = known else {
+            return Err("Kratos knows no such kind of provider".to_owned());
+        };
+        let first = WorkloadVersion::parse(first);
+        if version.is_some() && version < first.as_ref() {
+            return Err(format!("this Kratos does not know the kind {kind}"));
+        }
+        if self.id.is_empty() || matches!(self.id.as_str(), "." | "..") || self.id.contains('/') {
+            return Err("its id cannot stand in a URL".to_owned());
+        }
+        let uris = [
+            ("issuer_url", &self.issuer_url),
+            ("auth_url", &self.auth_url),
+            ("token_url", &self.token_url),
+            ("mapper_url", &self.mapper_url),
+        ];
+        for (key, uri) in uris {
+            if uri.as_deref().is_some_and(|uri| !is_uri(uri)) {
+                return Err(format!("{key} is no URL"));
+            }
+        }
+        let words = [
+            ("subject_source", &self.subject_source, ["userinfo", "me", "oid"].as_slice()),
+            ("claims_source", &self.claims_source, &["id_token", "userinfo"]),
+            ("pkce", &self.pkce, &["auto", "never", "force"]),
+        ];
+        for (key, word, known) in words {
+            if word.as_deref().is_some_and(|word| !known.contains(&word)) {
+                return Err(format!("{key} is none of {}", known.join(", ")));
+            }
+        }
+        if self.requested_claims.as_ref().is_some_and(|claims| !are_claims(claims)) {
+            return Err("requested_claims are no OpenID Connect claims".to_owned());
+        }
+        self.check_credentials()
+    }
+
+    fn check_credentials(&self) -> Result<(), String> {
+        let is_filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let is_given = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| !secret.0.is_empty());
+        let mut needed = vec![("client_id", !self.client_id.is_empty())];
+        let mut forbidden = Vec::new();
+        let apple = [
+            ("apple_team_id", is_filled(&self.apple_team_id)),
+            ("apple_private_key_id", is_filled(&self.apple_private_key_id)),
+            ("apple_private_key", is_given(&self.apple_private_key)),
+        ];
+        let client_secret = ("client_secret", is_given(&self.client_secret));
+        let tenant = ("microsoft_tenant", is_filled(&self.microsoft_tenant));
+        if self.provider == "apple" {
+            needed.extend(apple);
+            forbidden.push(client_secret);
+        } else {
+            needed.push(client_secret);
+            forbidden.extend(apple);
+        }
+        if self.provider == "microsoft" {
+            needed.push(tenant)
+        } else {
+            forbidden.push(tenant)
+        }
+        if matches!(self.provider.as_str(), "generic" | "auth0") {
+            needed.push(("issuer_url", is_filled(&self.issuer_url)));
+        }
+        if let Some((key, _)) = needed.into_iter().find(|(_, is_there)| !is_there) {
+            return Err(format!("{key} is missing"));
+        }
+        match forbidden.into_iter().find(|(_, is_there)| *is_there) {
+            Some((key, _)) => Err(format!("{key} does not belong to the kind {}", self.provider)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// OpenID Connect Core 5.5: by place and name, null or what is asked of the claim.
+fn are_claims(claims: &Value) -> bool {
+    let is_asked = |(key, value): (&String, &Value)| match key.as_str() {
+        "essential" => value.is_boolean(),
+        "value" => true,
+        "values" => value.is_array(),
+        _ => false,
+    };
+    let is_claim =
+        |claim: &Value| claim.is_null() || claim.as_object().is_some_and(|asked| asked.iter().all(is_asked));
+    let is_place = |place: &Value| place.as_object().is_some_and(|names| names.values().all(is_claim));
+    let places = ["userinfo", "id_token"].into_iter().filter_map(|place| claims.get(place));
+    claims.is_object() && places.into_iter().all(is_place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(kind: &str) -> OidcProvider {
+        let value = serde_json::json!({"id": "p", "provider": kind, "client_id": "c", "client_secret": "s"});
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_kind_is_refused_only_by_a_kratos_that_does_not_know_it() {
+        let check = |kind: &str, version: Option<&str>| {
+            let version = version.map(|version| WorkloadVersion::parse(version).unwrap());
+            provider(kind).check(version.as_ref()).is_ok()
+        };
+        for (kind, _) in KINDS {
+            let has_more = ["apple", "auth0", "generic", "microsoft"].contains(&kind);
+            assert_eq!(check(kind, None), !has_more, "{kind}");
+        }
+        assert!(!check("twitch", None) && !check("Google", None) && !check("", None));
+        assert!(check("amazon", Some("v25.4.0")) && !check("amazon", Some("v1.3.1")));
+        assert!(check("uaepass", Some("v27.1.0")) && !check("uaepass", Some("v25.4.0")));
+    }
+
+    #[test]
+    fn each_kind_has_its_credentials() {
+        let text = |text: &str| Some(text.to_owned());
+        let reason = |provider: &OidcProvider| provider.check(None).unwrap_err();
+        let mut google = OidcProvider { microsoft_tenant: text("t"), ..provider("google") };
+        assert_eq!(reason(&google), "microsoft_tenant does not belong to the kind google");
+        (google.microsoft_tenant, google.apple_team_id) = (None, text("t"));
+        assert_eq!(reason(&google), "apple_team_id does not belong to the kind google");
+        (google.apple_team_id, google.client_secret) = (None, None);
+        assert_eq!(reason(&google), "client_secret is missing");
+        assert_eq!(reason(&provider("microsoft")), "microsoft_tenant is missing");
+        assert_eq!(reason(&provider("generic")), "issuer_url is missing");
+        let mut apple = OidcProvider {
+            apple_team_id: text("t"),
+            apple_private_key_id: text("k"),
+            apple_private_key: Some(Secret("-----BEGIN".to_owned())),
+            ..provider("apple")
+        };
+        assert_eq!(reason(&apple), "client_secret does not belong to the kind apple");
+        apple.client_secret = None;
+        assert_eq!(apple.check(None), Ok(()));
+    }
+
+    #[test]
+    fn texts_that_kratos_refuses_are_found() {
+        let reason = |change: fn(&mut OidcProvider)| {
+            let mut provider = provider("google");
+            change(&mut provider);
+            provider.check(None).unwrap_err()
+        };
+        assert_eq!(reason(|p| p.mapper_url = Some("function() {}".to_owned())), "mapper_url is no URL");
+        assert_eq!(reason(|p| p.pkce = Some("yes".to_owned())), "pkce is none of auto, never, force");
+        let claims = |claims| {
+            let provider = OidcProvider { requested_claims: Some(claims), ..provider("google") };
+            provider.check(None).is_ok()
+        };
+        assert!(claims(
+            serde_json::json!({"id_token": {"a": null, "b": {"essential": true, "values": [1]}}})
+        ));
+        for wrong in [r#"{"userinfo": {"a": true}}"#, r#"{"id_token": {"a": {"b": 1}}}"#, "[]", "null"] {
+            assert!(!claims(serde_json::from_str(wrong).unwrap()), "{wrong}");
+        }
+        assert_eq!(reason(|p| p.id = "a/b".to_owned()), "its id cannot stand in a URL");
+    }
 }

@@ -1,6 +1,7 @@
 //! The mail server through which the courier sends.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use reqwest::Url;
 use serde::Deserialize;
 
 use super::secret::Secret;
@@ -65,6 +66,27 @@ impl Smtp {
         };
         Ok(format!("{scheme}://{login}{host}:{}/{query}", self.port))
     }
+
+    /// The server of such a URI; `None`: it is none that [`Smtp::uri`] writes.
+    pub fn parse(uri: &str) -> Option<Self> {
+        let url = Url::parse(uri).ok()?;
+        let has = |key: &str| url.query_pairs().any(|(name, value)| name == key && value == "true");
+        let security = match url.scheme() {
+            "smtps" => TransportSecurity::Tls,
+            "smtp" if has("disable_starttls") => TransportSecurity::None,
+            "smtp" => TransportSecurity::StartTls,
+            _ => return None,
+        };
+        let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(String::from);
+        let login = match url.password() {
+            Some(password) => {
+                Some(SmtpLogin { user: decode(url.username())?, password: Secret(decode(password)?) })
+            }
+            None => None,
+        };
+        let host = url.host_str()?.to_owned();
+        Some(Self { host, port: url.port()?, security, skip_ssl_verify: has("skip_ssl_verify"), login })
+    }
 }
 
 fn is_name(host: &str) -> bool {
@@ -90,6 +112,11 @@ mod tests {
             let login = Some(SmtpLogin { user: "u".into(), password: Secret("p".into()) });
             let smtp = Smtp { host: "mail.example.com".into(), port: 587, security, skip_ssl_verify, login };
             assert_eq!(smtp.uri().unwrap(), expected);
+            let read = Smtp::parse(expected).unwrap();
+            assert_eq!(read.uri().unwrap(), expected, "read back");
+        }
+        for text in ["", "https://u:p@h:1/", "smtp://h/", "smtp:h"] {
+            assert_eq!(Smtp::parse(text), None, "{text}");
         }
     }
 
@@ -105,8 +132,10 @@ mod tests {
         };
         let text = smtp.uri().unwrap();
         assert_eq!(text, "smtps://a%40b:p%40ss%2Fw%3Ard%20%23%3F%25%C3%A9%0A@[::1]:25/");
+        assert_eq!(Smtp::parse(&text).unwrap().login, smtp.login, "read back");
         smtp.login = None;
         assert_eq!(smtp.uri().unwrap(), "smtps://[::1]:25/");
+        assert_eq!(Smtp::parse("smtps://[::1]:25/").unwrap().uri(), smtp.uri());
         for host in ["", "a b", "evil/path", "u@h", "h:25", "h?q", "h\n"] {
             smtp.host = host.into();
             assert!(smtp.uri().unwrap_err().ends_with("is no host name"), "{host}");

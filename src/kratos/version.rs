@@ -45,6 +45,11 @@ impl WorkloadVersion {
     pub fn has_migration_status(&self) -> bool {
         self.numbers[0] >= FIRST_WITH_STATUS
     }
+
+    /// Whether the configuration may hold `revision`. Older programs refuse the key.
+    pub fn has_revision(&self) -> bool {
+        self.numbers[0] >= FIRST_WITH_STATUS
+    }
 }
 
 fn is_identifier(text: &str) -> bool {

@@ -11,8 +11,9 @@ use super::timeout::Timeout;
 use crate::kratos::WorkloadVersion;
 use crate::postgres::{Connection, Dsn};
 
-/// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first.
-const CONNECT: Duration = Duration::from_secs(5);
+/// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first. An action does
+/// so twice, once to see how the database stands, and is to be refused within 10 s.
+const CONNECT: Duration = Duration::from_secs(4);
 /// The first server that can watch a client's connection while a statement runs.
 const FIRST_WITH_CLIENT_CHECK: i32 = 140_000;
 
@@ -74,11 +75,13 @@ impl Job {
 }
 
 /// A connection of ours, which the fence does not hold up. No question of ours may wait behind a lock of the
-/// migration: the statement that is to stop it would wait behind the question.
+/// migration: the statement that is to stop it would wait behind the question. The settings are part of the login, so
+/// that none stays behind on a session that a proxy shares with others.
 pub(super) async fn connect(dsn: &Dsn, name: &str) -> Result<Connection, Failure> {
-    const SETTINGS: &str = "SET lock_timeout = '1s'; SET statement_timeout = '5s'; \
-                            SET default_transaction_read_only = off";
-    let connection = Connection::open(dsn, name, CONNECT).await?;
-    connection.client().batch_execute(SETTINGS).await.map_err(|error| connection.explain(&error))?;
-    Ok(connection)
+    let dsn = dsn
+        .clone()
+        .with_param("lock_timeout", "1s")
+        .with_param("statement_timeout", "5s")
+        .with_param("default_transaction_read_only", "off");
+    Ok(Connection::open(&dsn, name, CONNECT).await?)
 }

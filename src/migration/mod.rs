@@ -35,3 +35,8 @@ pub use timeout::{InvalidTimeout, Timeout};
 pub fn command(application: &str) -> String {
     format!("juju run {application}/leader run-migration")
 }
+
+/// The command that looks for the states in which every run fails, and leads out of them.
+pub fn repair_command(application: &str) -> String {
+    format!("juju run {application}/leader repair-migration")
+}

@@ -131,7 +131,7 @@ impl Failure {
             }
             Self::Newer { .. } => format!("go back to the newer charm: juju refresh {application}"),
             Self::Locked { .. } => format!("when it has ended, run: {migrate}"),
-            Self::Wedged { .. } => format!("see juju run {application}/leader repair-migration"),
+            Self::Wedged { .. } => format!("see {}", super::repair_command(application)),
             Self::Lost { .. } => format!("compare with a backup, then run: {migrate}"),
             Self::Refused(_) => format!("mend this, then run: {migrate}"),
             Self::InvalidIndexes(_) => {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::job::Job;
 use super::outcome::Failure;
 use super::output::{Progress, say};
-use super::plan::{Mode, Plan, plan};
+use super::plan::{Mode, Plan, plan_of_run};
 use super::preflight::{Facts, Verdict, preflight};
 use super::schema::Schema;
 use super::survey::Program;
@@ -31,7 +31,7 @@ pub(super) async fn prepare(
     schema: &Schema,
     progress: &UnboundedSender<Progress>,
 ) -> Result<Prepared, Failure> {
-    let plan = match plan(kratos, &job.version, &job.dsn).await {
+    let plan = match plan_of_run(kratos, &job.version, &job.dsn).await {
         Ok(plan) => Some(plan),
         // A program that cannot tell what is pending has no plan; the run goes on without one.
         Err(Failure::Program(why)) if schema.pending.is_none() => {

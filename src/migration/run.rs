@@ -11,7 +11,7 @@ use super::job::{Job, connect};
 use super::leftovers::end_leftovers;
 use super::outcome::{Failure, Outcome, Report, Trail};
 use super::output::{Lines, Progress, say};
-use super::preflight::OUR_SESSIONS;
+use super::preflight::{OUR_SESSIONS, refuse_pooler};
 use super::prepare::{Prepared, prepare};
 use super::schema::Schema;
 use super::stop::{LIMIT, end_sessions, stop};
@@ -35,6 +35,7 @@ pub async fn run(kratos: &Kratos, job: &Job, progress: &UnboundedSender<Progress
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
+    refuse_pooler(&side, &job.dsn).await?;
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };

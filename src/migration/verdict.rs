@@ -9,7 +9,7 @@ use super::repair::{Diagnosis, diagnose};
 use super::schema::Schema;
 use super::survey::{Program, look};
 use crate::kratos::command;
-use crate::postgres::{Connection, catalog};
+use crate::postgres::{self, Connection, catalog};
 
 /// How the process ended.
 pub(super) enum End {
@@ -47,9 +47,13 @@ pub(super) async fn verdict(facts: Facts<'_>, end: End) -> Outcome {
         return Ok(Report { applied, elapsed: facts.elapsed, schema: after, counts, trail: facts.trail });
     }
     let reached = Reached { applied, pending: after.pending_count(), trail: Box::new(facts.trail) };
-    let diagnosis = diagnose(&connection, &facts.program.listed).await?;
-    if matches!(diagnosis, Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. }) {
-        return Err(Failure::Wedged { diagnosis: diagnosis.to_string(), reached });
+    match diagnose(&connection, &facts.program.listed).await {
+        Ok(diagnosis @ (Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. })) => {
+            return Err(Failure::Wedged { diagnosis: diagnosis.to_string(), reached });
+        }
+        // A table that is too big to be searched for nulls just now: the next preflight says so.
+        Ok(Diagnosis::None | Diagnosis::Unknown { .. }) | Err(postgres::Error::Canceled { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     let reason = match end {
         End::Stopped { blockers } => {

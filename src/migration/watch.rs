@@ -1,5 +1,6 @@
 //! Watching the migration process: its output, how far it is, what it waits for, and its deadline.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::job::Job;
 use super::output::{Lines, Progress, say};
 use super::schema::{Known, Schema};
 use crate::kratos::process::KratosProcess;
+use crate::postgres::tables::{self, Written};
 use crate::postgres::{Connection, activity, catalog};
 
 /// Between two looks at how far it is.
@@ -36,6 +38,7 @@ impl Watch<'_> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         looks.reset();
         let begun = Instant::now();
+        let written = self.written().await;
         let mut canceled = pin!(self.job.canceled());
         loop {
             tokio::select! {
@@ -46,27 +49,31 @@ impl Watch<'_> {
                     Some(piece) => lines.push(&piece),
                     None => return true,
                 },
-                _ = looks.tick() => self.look(begun).await,
+                _ = looks.tick() => self.look(begun, &written).await,
             }
         }
     }
 
-    /// Looks at nothing but the bookkeeping table, which no migration locks, and at the sessions.
-    async fn look(&self, begun: Instant) {
+    /// Looks at nothing but the bookkeeping table, which no migration locks, at the sessions and the statistics. `before` is
+    /// what was written before the process began.
+    async fn look(&self, begun: Instant, before: &BTreeMap<String, Written>) {
         let elapsed = begun.elapsed().as_secs();
         if let Ok(Ok(Some(rows))) = timeout(ANSWER, catalog::applied_versions(self.side)).await
             && self.total > 0
         {
             let schema = Schema::compare(&rows, self.known, false);
-            let current = schema.pending.iter().flatten().next();
-            let current = current.map_or_else(String::new, |migration| format!(", now {migration}"));
-            let index = self.index_build().await;
+            let mut current = String::new();
+            if let Some(migration) = schema.pending.iter().flatten().next() {
+                current = format!(
+                    ", now {migration}{}{}",
+                    self.index_build().await,
+                    self.backfill(&migration.name, before).await
+                );
+            }
+            let applied = schema.applied;
             say(
                 self.progress,
-                format!(
-                    "{} of {} migrations applied{current}{index}, {elapsed} s",
-                    schema.applied, self.total
-                ),
+                format!("{applied} of {} migrations applied{current}, {elapsed} s", self.total),
             );
         }
         for blocker in blockers(self.side, self.name).await {
@@ -86,6 +93,27 @@ impl Watch<'_> {
             Some(format!(", index: {phase}, {done} of {total} blocks"))
         };
         timeout(ANSWER, read).await.ok().flatten().unwrap_or_default()
+    }
+
+    /// Nothing if the server does not tell, or nobody is told.
+    async fn written(&self) -> BTreeMap<String, Written> {
+        if self.total == 0 {
+            return BTreeMap::new();
+        }
+        timeout(ANSWER, tables::written(self.side)).await.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// How many rows a backfill has changed. One that works in batches names its table (`Backfill column … in …`), and each
+    /// batch shows in the server's statistics: to count the rows that are left would mean to read the whole table.
+    async fn backfill(&self, name: &str, before: &BTreeMap<String, Written>) -> String {
+        let now = self.written().await;
+        let progress = |table: &str| {
+            let now = now.get(table)?;
+            let done = now.updated - before.get(table).map_or(0, |before| before.updated);
+            let rows = now.rows.max(done);
+            (done > 0).then(|| format!(", backfill: about {done} of {rows} rows of {table}"))
+        };
+        name.split_whitespace().filter_map(progress).collect()
     }
 }
 

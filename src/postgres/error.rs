@@ -42,6 +42,11 @@ pub enum Error {
     ReadOnly { host: String },
     #[error("PostgreSQL at {host} does not let {user} do this ({message}): allow it there and try again")]
     Permission { host: String, user: String, message: String },
+    /// A proxy that pools connections knows no start-up settings but a few, or gives each transaction another session.
+    #[error(
+        "a proxy at {host} shares sessions between connections ({message}): connect to the database itself, past the proxy"
+    )]
+    Pooler { host: String, message: String },
     #[error("the statement was canceled ({message}): run it again")]
     Canceled { message: String },
     #[error("another session holds a lock that is needed ({message}): end that session or try again later")]
@@ -65,6 +70,7 @@ impl Error {
             Self::BadCa { .. } => "bad-ca",
             Self::ReadOnly { .. } => "read-only",
             Self::Permission { .. } => "permission",
+            Self::Pooler { .. } => "pooler",
             Self::Canceled { .. } => "canceled",
             Self::LockTimeout { .. } => "lock-timeout",
             Self::Lost { .. } => "lost",
@@ -79,7 +85,10 @@ impl Error {
         let user = clean(dsn.username());
         if let Some(db) = error.as_db_error() {
             let message = clean(db.message());
+            let is_pooler = message.contains("startup parameter")
+                || message.starts_with("prepared statement ") && message.ends_with(" exist");
             return match db.code() {
+                _ if is_pooler => Self::Pooler { host, message },
                 &SqlState::INVALID_PASSWORD => Self::WrongPassword { host, user },
                 &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase { host, database: clean(dsn.database()) },
                 &SqlState::INVALID_AUTHORIZATION_SPECIFICATION | &SqlState::INSUFFICIENT_PRIVILEGE => {

@@ -29,7 +29,12 @@ use mark::Mark;
 use super::connect::Connection;
 use super::error::Result;
 
-/// How long ending sessions may take, and how often it is looked at.
+/// How long a session must have been idle to end unnoticed, in seconds: the pool of Kratos (`database/sql` on pgx) checks a
+/// connection that was handed out more than a second ago before it hands it out again.
+const UNNOTICED: f64 = 1.05;
+/// How long sessions are waited for that are not idle for so long.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long ending sessions may take after that, and how often it is looked at.
 const ENDING: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 /// A session that began to log in before the setting was there shows a moment later.
@@ -272,16 +277,25 @@ async fn now(connection: &Connection) -> Result<String> {
 }
 
 /// Ends the sessions of our role that began before a time, and waits until they are gone, for some seconds at most.
+///
+/// Nobody else can make a session read-only, and the program at its other end notices the end of one only when it uses
+/// it: a pool of Kratos looks before it hands out a connection that was not handed out for a second, and takes another
+/// one then. So a session ends once it has been idle for that long, which costs nobody anything; only one that is used
+/// all the time is ended in use, after [`PATIENCE`], and costs the one request that meets it.
 async fn end_sessions(connection: &Connection, before: &str, spared: &[&str]) -> Result<()> {
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    let sql = "SELECT CASE WHEN $3 OR state = 'idle' AND clock_timestamp() - state_change > $4::float8 * interval '1 s'
+                           THEN pg_terminate_backend(pid) END
+        FROM pg_stat_activity
         WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
           AND backend_type = 'client backend' AND backend_start <= $1::text::timestamptz
           AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(application_name, spared))";
-    let deadline = Instant::now() + ENDING;
+    let begun = Instant::now();
     let mut quiet = 0;
     loop {
-        quiet = if connection.query(sql, &[&before, &spared]).await?.is_empty() { quiet + 1 } else { 0 };
-        if quiet >= QUIET_LOOKS || Instant::now() >= deadline {
+        let is_impatient = begun.elapsed() >= PATIENCE;
+        let left = connection.query(sql, &[&before, &spared, &is_impatient, &UNNOTICED]).await?;
+        quiet = if left.is_empty() { quiet + 1 } else { 0 };
+        if quiet >= QUIET_LOOKS || begun.elapsed() >= PATIENCE + ENDING {
             return Ok(());
         }
         sleep(POLL).await;

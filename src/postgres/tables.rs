@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use tokio_postgres::Row;
+
 use super::connect::Connection;
 use super::error::Result;
 
@@ -51,7 +53,7 @@ pub async fn tables(connection: &Connection) -> Result<BTreeMap<String, Table>> 
         FROM pg_class c
         WHERE c.relkind IN ('r', 'p', 'm') AND c.relnamespace <> 'pg_catalog'::regnamespace
           AND pg_table_is_visible(c.oid)";
-    let read = |row: &tokio_postgres::Row| {
+    let read = |row: &Row| {
         let size = |column| connection.get::<i64>(row, column).map(|size| u64::try_from(size).unwrap_or(0));
         let table = Table {
             rows: connection.get::<Option<i64>>(row, 1)?.map(|rows| u64::try_from(rows).unwrap_or(0)),
@@ -92,13 +94,33 @@ pub async fn foreign_keys(connection: &Connection) -> Result<Vec<ForeignKey>> {
                   WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) ORDER BY 1)
         FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid
         WHERE k.contype = 'f' AND pg_table_is_visible(t.oid) ORDER BY 2, 1";
-    let read = |row: &tokio_postgres::Row| {
+    let read = |row: &Row| {
         Ok(ForeignKey {
             name: connection.get(row, 0)?,
             table: connection.get(row, 1)?,
             referenced: connection.get(row, 2)?,
             columns: connection.get(row, 3)?,
         })
+    };
+    connection.query(sql, &[]).await?.iter().map(read).collect()
+}
+
+/// What the server's statistics say of a table; they are some seconds old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that were ever updated.
+    pub updated: i64,
+    /// Rows that are there, about.
+    pub rows: i64,
+}
+
+/// The statistics of every table of the search path, by name. Reads no table.
+pub async fn written(connection: &Connection) -> Result<BTreeMap<String, Written>> {
+    let sql = "SELECT relname::text, n_tup_upd, n_live_tup FROM pg_stat_user_tables
+               WHERE schemaname = ANY (current_schemas(false))";
+    let read = |row: &Row| {
+        let written = Written { updated: connection.get(row, 1)?, rows: connection.get(row, 2)? };
+        Ok((connection.get(row, 0)?, written))
     };
     connection.query(sql, &[]).await?.iter().map(read).collect()
 }

@@ -10,22 +10,10 @@ use super::replay::{Replay, Trace};
 use super::work::Work;
 use super::{Method, Mode, Plan, Step, Touched};
 use crate::kratos::WorkloadVersion;
+use crate::migration::repair::is_autocommit;
 use crate::migration::schema::{Migration, MigrationVersion};
 use crate::postgres::tables::{ForeignKey, Table};
 
-/// The migrations that Kratos up to v26.2.0 runs outside of a transaction (its file names say so, its output does not).
-const AUTOCOMMIT: [&str; 10] = [
-    "20241029153900000001",
-    "20241031094100000001",
-    "20241031094100000002",
-    "20241106142200000001",
-    "20241106142200000002",
-    "20241108105000000001",
-    "20250505150900000000",
-    "20250708190000000000",
-    "20251105000000000001",
-    "20251105000000000002",
-];
 /// No migration before this one is written in Go: an older one without SQL is one for other databases.
 const FIRST_IN_GO: &str = "20251105";
 
@@ -87,6 +75,7 @@ pub fn plan(
         blocks_writes: blocked(&steps, LockMode::blocks_writes),
         estimate_seconds: rounded(estimate),
         suggested_timeout: whole_seconds(ROOM * estimate),
+        obstacle: None,
         migrations: steps,
     }
 }
@@ -173,9 +162,8 @@ fn mode(
 ) -> Mode {
     let text = version.to_string();
     let is_empty = content.is_some_and(|content| content.trim().is_empty());
-    let is_autocommit = AUTOCOMMIT.contains(&text.as_str())
-        || replay.is_some_and(|replay| replay.autocommit.contains(version))
-        || content.is_some_and(|content| content.to_lowercase().contains("concurrently"));
+    let is_autocommit = is_autocommit(&text, content.unwrap_or_default())
+        || replay.is_some_and(|replay| replay.autocommit.contains(version));
     // Without a replay nobody says whether a new one without SQL is empty or a program.
     let may_be_code = is_autocommit || trace.is_none() && text.as_str() >= FIRST_IN_GO;
     match (is_empty, is_autocommit) {

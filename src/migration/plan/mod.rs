@@ -24,10 +24,11 @@ pub use lock::LockMode;
 pub use work::Work;
 
 use super::outcome::Failure;
+use super::repair::{Diagnosis, diagnose};
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::command::{Kratos, ListedMigration};
-use crate::postgres::{Connection, Dsn, catalog, tables};
+use crate::postgres::{Connection, Dsn, Error, catalog, tables};
 use build::{Listed, Pace};
 use replay::{Subject, replay};
 
@@ -35,7 +36,12 @@ use replay::{Subject, replay};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Sizes are asked under a weak lock, and a migration that runs just now could hold us up. A fence makes the role
 /// read-only in its database; a scratch database is no write to that.
-const SETTINGS: &str = "SET lock_timeout = '3s'; SET default_transaction_read_only = off";
+const SETTINGS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("default_transaction_read_only", "off")];
+
+/// Nulls are searched in whole tables.
+const SEARCH: &str = "SET statement_timeout = '10s'";
+/// The kind of an obstacle that no repair is known for.
+const UNKNOWN: &str = "unknown";
 
 /// The plan of a migration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,8 +60,32 @@ pub struct Plan {
     pub estimate_seconds: f64,
     /// For `run-migration timeout=…`, in seconds.
     pub suggested_timeout: u64,
+    /// What every run fails at until it is mended.
+    pub obstacle: Option<Obstacle>,
     /// SHA-256 in hexadecimal of the pending versions and their locks, in order; sizes do not enter.
     pub digest: String,
+}
+
+/// A state of the database in which every run fails, as `repair-migration` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Obstacle {
+    /// `wedge-a`, `wedge-b` or `unknown`: then there is no repair.
+    pub kind: &'static str,
+    /// What was found, and what a repair would do.
+    pub text: String,
+}
+
+impl Obstacle {
+    fn of(diagnosis: &Diagnosis) -> Option<Self> {
+        let is_one = *diagnosis != Diagnosis::None;
+        is_one.then(|| Self { kind: diagnosis.kind(), text: diagnosis.to_string() })
+    }
+
+    /// Whether `repair-migration` has a way out.
+    pub fn is_repairable(&self) -> bool {
+        self.kind != UNKNOWN
+    }
 }
 
 /// How the locks were found.
@@ -115,9 +145,27 @@ pub struct Touched {
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
 /// by a newer Kratos; and with a program so old that what is pending cannot be told (before v25, but for v1.3.1).
 pub async fn plan(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Plan, Failure> {
-    let connection = Connection::open(dsn, "kratos-operator plan", CONNECT).await?;
-    let set = connection.client().batch_execute(SETTINGS).await;
-    set.map_err(|error| connection.explain(&error))?;
+    make(kratos, version, dsn, true).await
+}
+
+/// The same for a run, whose preflight looks for obstacles itself.
+pub(super) async fn plan_of_run(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+) -> Result<Plan, Failure> {
+    make(kratos, version, dsn, false).await
+}
+
+async fn make(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+    with_obstacle: bool,
+) -> Result<Plan, Failure> {
+    let with_settings =
+        SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
+    let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
     let begun = Instant::now();
     let listed = listed(kratos, version, dsn).await?;
     let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
@@ -143,11 +191,34 @@ pub async fn plan(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Resu
             Err(why) => (None, Method::Classified { why }),
         }
     };
+    let obstacle = match with_obstacle && !pending.is_empty() {
+        true => obstacle(&connection, &listed).await?,
+        false => None,
+    };
     connection.close().await;
     let pace = Pace::new(replayed.as_ref(), asking, pending.len());
     let pending: Vec<_> =
         listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();
-    Ok(build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace))
+    let plan = build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace);
+    Ok(Plan { obstacle, ..plan })
+}
+
+/// What every run would fail at. A program that does not show its SQL gives nothing to tell that from, and a table that is
+/// too big to be searched in time is left to the preflight, which says so.
+async fn obstacle(connection: &Connection, listed: &[Listed]) -> Result<Option<Obstacle>, Failure> {
+    let shown = |listed: &Listed| {
+        let Migration { version, name } = &listed.migration;
+        let content = listed.content.clone()?;
+        Some(ListedMigration { version: version.to_string(), name: name.clone(), content })
+    };
+    let Some(shown) = listed.iter().map(shown).collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let set = connection.client().batch_execute(SEARCH).await;
+    set.map_err(|error| connection.explain(&error))?;
+    match diagnose(connection, &shown).await {
+        Ok(diagnosis) => Ok(Obstacle::of(&diagnosis)),
+        Err(Error::Canceled { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The migrations that the program knows, with their SQL if it tells.

@@ -55,6 +55,14 @@ fn write_plan(text: &mut String, plan: &Plan, application: &str) -> std::fmt::Re
     write_fact(text, "In all:", &format!("up to {}", duration(plan.estimate_seconds)))?;
     writeln!(text)?;
     let command = crate::migration::command(application);
+    if let Some(obstacle) = &plan.obstacle {
+        write_fact(text, "In the way:", &obstacle.text)?;
+        writeln!(text)?;
+        match obstacle.is_repairable() {
+            true => writeln!(text, "Repair it with: {}", crate::migration::repair_command(application))?,
+            false => writeln!(text, "Mend it by hand first: no repair is known")?,
+        }
+    }
     writeln!(text, "Run it with: {command} timeout={}", plan.suggested_timeout)
 }
 
@@ -146,6 +154,7 @@ pub fn results(plan: &Plan) -> BTreeMap<String, String> {
         ("suggested-timeout", plan.suggested_timeout.to_string()),
         ("digest", short(&plan.digest).to_owned()),
         ("method", method),
+        ("obstacle", plan.obstacle.as_ref().map_or("none", |obstacle| obstacle.kind).to_owned()),
     ];
     results.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -214,6 +223,7 @@ fn scaled(number: u64, step: u64, units: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::plan::Obstacle;
 
     fn touched(table: &str, lock: LockMode, rows: Option<u64>, bytes: u64, work: &[Work]) -> Touched {
         Touched { table: table.to_owned(), rows, bytes, lock, work: work.to_vec() }
@@ -276,6 +286,7 @@ mod tests {
             ]),
             estimate_seconds: 143.68,
             suggested_timeout: 216,
+            obstacle: None,
             digest: "8553e5aafff80123456789".to_owned(),
         }
     }
@@ -283,6 +294,24 @@ mod tests {
     #[test]
     fn the_text_is_as_agreed() {
         assert_eq!(example().render("kratos"), include_str!("golden/measured.txt"));
+    }
+
+    #[test]
+    fn what_is_in_the_way_stands_before_the_command() {
+        let text = "Migration 20250708190000000000 external_id is done and not booked, since a run was killed in \
+                    between, so every run fails";
+        let wedge = |kind| Plan { obstacle: Some(Obstacle { kind, text: text.to_owned() }), ..example() };
+        let rendered = wedge("wedge-b").render("kratos");
+        let plain = example().render("kratos");
+        let (same, command) = plain.split_at(plain.rfind("Run it").unwrap());
+        let expected = "In the way:     Migration 20250708190000000000 external_id is done and not booked, since a run was\n\
+                        \x20               killed in between, so every run fails\n\n\
+                        Repair it with: juju run kratos/leader repair-migration\n";
+        assert_eq!(rendered, format!("{same}{expected}{command}"));
+        assert!(
+            wedge("unknown").render("kratos").contains("\nMend it by hand first: no repair is known\nRun it")
+        );
+        assert_eq!(wedge("wedge-b").results()["obstacle"], "wedge-b");
     }
 
     #[test]
@@ -323,6 +352,7 @@ mod tests {
             ("digest", "8553e5aafff8"),
             ("estimate-seconds", "143.7"),
             ("method", "measured"),
+            ("obstacle", "none"),
             ("pending", "4"),
             ("suggested-timeout", "216"),
         ];

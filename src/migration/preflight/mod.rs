@@ -15,6 +15,7 @@ mod sessions;
 use std::time::Duration;
 
 pub use report::{Check, Finding, Report, Verdict};
+pub(super) use server::refuse_pooler;
 
 use super::schema::Schema;
 use super::timeout::Timeout;
@@ -79,13 +80,7 @@ pub async fn preflight(connection: &Connection, facts: Facts<'_>) -> Report {
 /// The report of a database that cannot be asked: the connection failed with `error`.
 pub fn unreachable(error: &Error) -> Report {
     let (name, remedy) = match error {
-        // A proxy that pools transactions knows neither start-up options nor our prepared statements.
-        Error::Other { message, .. } if message.contains("startup parameter") => {
-            ("pooler", server::PAST_PROXY)
-        }
-        Error::Other { message, .. } if message.contains("prepared statement") => {
-            ("pooler", server::PAST_PROXY)
-        }
+        Error::Pooler { .. } => ("pooler", server::PAST_PROXY),
         Error::ReadOnly { .. } => {
             ("writable-primary", "wait until a primary is elected, or name its address")
         }

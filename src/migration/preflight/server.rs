@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::report::{Check, Finding};
-use super::unanswered;
-use crate::postgres::{Connection, Result, fence};
+use super::{CONNECT, NAME, unanswered};
+use crate::postgres::{Connection, Dsn, Error, Result, fence};
 
-pub(super) const PAST_PROXY: &str =
-    "give the migration a connection past the proxy, or set pool_mode = session for this database";
+pub(super) const PAST_PROXY: &str = "give the migration the address of the database itself, past the proxy";
 /// How often two connections take turns to see whether they are mixed up.
 const TURNS: usize = 3;
 
@@ -64,6 +63,19 @@ pub(super) async fn pooler(connection: &Connection, plain: &Connection) -> Check
         Err(error) => vec![unanswered(&error)],
     };
     Check::new("pooler", findings)
+}
+
+/// Refuses a proxy before anything is taken or set on its sessions: a lock would stay on one that is given to somebody else.
+pub(in crate::migration) async fn refuse_pooler(side: &Connection, dsn: &Dsn) -> Result<()> {
+    let second = Connection::open(dsn, NAME, CONNECT).await?;
+    let is_pooled = is_pooled(side, &second).await?;
+    second.close().await;
+    match is_pooled {
+        true => {
+            Err(Error::Pooler { host: side.host().to_owned(), message: "transaction pooling".to_owned() })
+        }
+        false => Ok(()),
+    }
 }
 
 /// Whether one of the two connections is ever given another session. They take turns in holding a transaction open,

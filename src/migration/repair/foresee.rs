@@ -47,7 +47,7 @@ impl Foreseen {
             if let Some(backfill) = BACKFILLS.iter().find(|backfill| backfill.version == migration.version) {
                 walk.changed.columns.insert((backfill.table.to_owned(), backfill.column.to_owned()));
             }
-            let autocommit = is_autocommit(migration);
+            let autocommit = is_autocommit(&migration.version, &migration.content);
             let mut found = Vec::new();
             for effect in effects(&migration.content) {
                 if let Effect::SetNotNull { table, column } = &effect {

@@ -1,7 +1,5 @@
 //! What is known of Kratos' migrations and cannot be seen in what it shows of them.
 
-use crate::kratos::command::ListedMigration;
-
 /// The migrations that run outside a transaction, so that a kill may leave them done and not booked (v26.2.0; read in
 /// Kratos' source). Their file names say so, the output of `migrate sql status` does not.
 const AUTOCOMMIT: [&str; 8] = [
@@ -36,11 +34,10 @@ pub const BACKFILLS: [Backfill; 2] = [
 /// The migration that forbids nulls in what they filled.
 pub const NOT_NULL: &str = "20251105000000000003";
 
-/// Whether a migration runs outside a transaction, as far as is known.
-pub fn is_autocommit(migration: &ListedMigration) -> bool {
-    let version = migration.version.as_str();
+/// Whether the migration `version` with the SQL `content` runs outside a transaction, as far as is known.
+pub fn is_autocommit(version: &str, content: &str) -> bool {
     AUTOCOMMIT.contains(&version)
         || BACKFILLS.iter().any(|backfill| backfill.version == version)
         // The server does it outside a transaction only.
-        || migration.content.to_lowercase().contains("concurrently")
+        || content.to_lowercase().contains("concurrently")
 }

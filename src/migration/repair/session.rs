@@ -11,7 +11,7 @@ use crate::kratos::command::Kratos;
 use crate::migration::job::connect;
 use crate::migration::leftovers::end_leftovers;
 use crate::migration::outcome::Failure;
-use crate::migration::preflight::OUR_SESSIONS;
+use crate::migration::preflight::{OUR_SESSIONS, refuse_pooler};
 use crate::migration::run::name_holder;
 use crate::migration::survey::{Program, look, program};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
@@ -45,6 +45,7 @@ pub async fn repair_now(
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
+    refuse_pooler(&side, dsn).await?;
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };

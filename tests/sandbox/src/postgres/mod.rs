@@ -9,6 +9,7 @@
 mod owner;
 mod programs;
 mod server;
+mod standby;
 
 use std::io;
 use std::net::{IpAddr, TcpListener};

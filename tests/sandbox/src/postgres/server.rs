@@ -175,7 +175,7 @@ fn children(parent: u32) -> Vec<Pid> {
     of_parent.map(Pid::from_raw).collect()
 }
 
-/// Appends settings to postgresql.conf and lets everybody with a password in over TCP and the socket.
+/// Appends settings to postgresql.conf and lets everybody with a password in over TCP and the socket, standbys too.
 pub fn configure(data: &Path, settings: &[(String, String)]) -> Result<(), Error> {
     let mut lines = String::from("\n# The sandbox's settings\n");
     for (name, value) in settings {
@@ -189,8 +189,11 @@ pub fn configure(data: &Path, settings: &[(String, String)]) -> Result<(), Error
     let mut file = OpenOptions::new().append(true).open(&path).map_err(Error::file(&path))?;
     file.write_all(lines.as_bytes()).map_err(Error::file(&path))?;
     let path = data.join("pg_hba.conf");
-    let rules = "local all all scram-sha-256\nhost all all 0.0.0.0/0 scram-sha-256\nhost all all ::/0 scram-sha-256\n";
-    fs::write(&path, rules).map_err(Error::file(&path))
+    let rules = ["local all", "host all", "host replication"].map(|whom| {
+        let from: &[&str] = if whom.starts_with("local") { &[""] } else { &["0.0.0.0/0", "::/0"] };
+        from.iter().map(|from| format!("{whom} all {from} scram-sha-256\n")).collect::<String>()
+    });
+    fs::write(&path, rules.concat()).map_err(Error::file(&path))
 }
 
 /// Refuses a directory whose socket no client could name.

@@ -4,6 +4,8 @@
 
 mod input;
 mod kills;
+#[path = "../migration_preflight/pooler.rs"]
+mod pooler;
 mod refusals;
 mod repair;
 mod runs;

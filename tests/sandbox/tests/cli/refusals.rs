@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use crate::pooler;
 use crate::support::*;
 
 const QUICK: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ async fn check(database: &Database, dsn: &str, kind: &str, remedy: &str) {
     assert!(result["next"].as_str().unwrap().contains("kratos-operator migrate run"), "{result}");
     assert!(run.err.contains(remedy), "{run:?}");
     assert_eq!(database.digest().await, before);
-    assert_eq!(database.migrating().await, 0);
+    database.check_nothing_left().await;
 }
 
 #[test]
@@ -39,8 +40,13 @@ fn a_host_that_cannot_be_reached() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let silent = silent.local_addr().unwrap();
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        for (address, remedy) in [(silent, "check that it is active"), (closed, "cannot reach PostgreSQL at")]
-        {
+        // An address that belongs to nobody: packets to it are lost, or refused on the way.
+        let nobody = "192.0.2.1:5432".parse().unwrap();
+        for (address, remedy) in [
+            (silent, "check that it is active"),
+            (closed, "cannot reach PostgreSQL at"),
+            (nobody, "check that it is active"),
+        ] {
             let dsn = format!("postgres://kratos:{PASSWORD}@{address}/kratos");
             check(&database, &dsn, "database", remedy).await;
             for verb in ["plan", "status", "repair", "repair --apply"] {
@@ -49,6 +55,46 @@ fn a_host_that_cannot_be_reached() {
                 assert_eq!(run.json()["kind"], "database");
                 assert!(run.err.contains(remedy), "{verb}: {run:?}");
             }
+        }
+    });
+}
+
+#[test]
+fn a_host_without_an_address() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        let dsn = format!("postgres://kratos:{PASSWORD}@no-such-host.invalid:5432/kratos");
+        check(&database, &dsn, "database", "check that it is active").await;
+    });
+}
+
+#[test]
+fn a_standby() {
+    block_on(async {
+        let database = Database::served(OLD).await;
+        let standby = database.server.standby();
+        let place = format!("{}:{}", standby.host(), standby.port());
+        let dsn = database.dsn.replace(&database.server.place(), &place);
+        let remedy = "takes no writes: connect to the primary";
+        check(&database, &dsn, "database", remedy).await;
+        let run = Run::of(database.operator_as(&dsn, "repair --apply"));
+        assert!(run.took < QUICK && run.code == Some(0), "nothing to repair is no failure: {run:?}");
+        let status = Run::of(database.operator_as(&dsn, "status --json"));
+        assert_eq!((status.code, status.json()["applied"].as_u64().is_some()), (Some(1), true), "{status:?}");
+    });
+}
+
+#[test]
+fn a_proxy_that_pools_transactions() {
+    block_on(async {
+        for database in [Database::served(OLD).await, Database::fresh().await] {
+            let port = pooler::start("127.0.0.1", database.server.place()).await;
+            let dsn = database.dsn.replace(&database.server.place(), &format!("127.0.0.1:{port}"));
+            check(&database, &dsn, "database", "connect to the database itself, past the proxy").await;
+            let locks = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND database =
+                         (SELECT oid FROM pg_database WHERE datname = current_database())";
+            let admin = database.superuser().await;
+            assert!(admin.client().query(locks, &[]).await.unwrap().is_empty(), "no session keeps a lock");
         }
     });
 }

@@ -29,6 +29,11 @@ fn a_wedge_is_shown_and_repaired_only_on_request() {
         let before = database.digest().await;
         let run = database.run("run --json");
         assert_eq!(run.code, Some(1), "{run:?}");
+        let plan = database.run("plan --json").json();
+        assert_eq!(plan["obstacle"]["kind"], "wedge-b", "{plan}");
+        let plan = database.run("plan");
+        let repair = "Repair it with: kratos-operator migrate repair --kratos-bin ";
+        assert!(plan.out.contains(&format!("Migration {COLUMN} ")) && plan.out.contains(repair), "{plan:?}");
         let look = database.run("repair --json");
         assert_eq!(look.code, Some(0), "{look:?}");
         let found = look.json();

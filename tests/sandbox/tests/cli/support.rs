@@ -68,6 +68,18 @@ impl Server {
         self.dir.path().join(release)
     }
 
+    /// The address of the server, `host:port`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.cluster.host(), self.cluster.port())
+    }
+
+    /// A standby that follows the server.
+    pub fn standby(&self) -> Cluster {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("standby{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.cluster.standby(&self.dir.path().join(name)).unwrap()
+    }
+
     pub async fn superuser(&self, database: &str) -> Connection {
         let dsn = Dsn::parse(&self.cluster.superuser_dsn(database)).unwrap();
         Connection::open(&dsn, "test", PATIENCE).await.unwrap()
@@ -75,8 +87,7 @@ impl Server {
 
     /// The DSN of a role that [`Database::fresh`] or a test made.
     pub fn dsn(&self, role: &str, database: &str) -> String {
-        let place = format!("{}:{}", self.cluster.host(), self.cluster.port());
-        format!("postgres://{role}:{PASSWORD}-{role}@{place}/{database}?sslmode=disable")
+        format!("postgres://{role}:{PASSWORD}-{role}@{}/{database}?sslmode=disable", self.place())
     }
 
     /// The binary, with no environment but the `PATH`.

@@ -1,6 +1,5 @@
 //! The actions around a migration: plan, guard, record, repair, and the check before a refresh.
 
-use kratos_operator::postgres::{Connection, Dsn, catalog_digest};
 use sandbox::Sandbox;
 use serde_json::Value;
 
@@ -8,16 +7,6 @@ use super::support::*;
 
 const LOCK: &str = "SELECT pg_advisory_lock(1263681876, 1296648018)";
 const COLUMN: &str = "ALTER TABLE identities ADD COLUMN external_id VARCHAR(64) CHECK (external_id <> '')";
-
-/// The digest of the schema of Kratos' database.
-async fn digest(sandbox: &Sandbox) -> String {
-    let relation = sandbox.relation(DATABASE.0, DATABASE.1).unwrap();
-    let database = sandbox.databag(relation, "postgresql-k8s")["database"].clone();
-    let dsn = sandbox.postgres_dsn(&database).await.unwrap();
-    let dsn = Dsn::parse(&dsn).unwrap();
-    let limit = std::time::Duration::from_secs(5);
-    catalog_digest(&Connection::open(&dsn, "test", limit).await.unwrap()).await.unwrap()
-}
 
 /// The peer relation.
 fn peers(sandbox: &Sandbox) -> u32 {
@@ -157,6 +146,12 @@ fn a_migration_that_is_done_and_not_booked_is_repaired() {
         let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
         assert!(output.contains("repair-migration"), "{output}");
 
+        let output = juju(&sandbox, "run kratos/1 plan-migration").await;
+        for expected in
+            ["obstacle: wedge-b", "is done and not booked", "next: juju run kratos/leader repair-migration"]
+        {
+            assert!(output.contains(expected), "{expected} in {output}");
+        }
         let output = juju(&sandbox, "run kratos/1 repair-migration").await;
         for expected in ["diagnosis: wedge-b", "nothing was changed", "20250708190000000000", "apply=true"] {
             assert!(output.contains(expected), "{expected} in {output}");

@@ -5,8 +5,10 @@
 mod actions;
 mod bad_data;
 mod deploy;
+mod inputs;
 mod kill;
 mod migration;
 mod quiet;
+mod refusals;
 mod secrets;
 mod support;

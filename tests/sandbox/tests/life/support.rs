@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use kratos_operator::pebble::{Client, ServiceStatus};
+use kratos_operator::postgres::{Connection, Dsn, catalog_digest};
 use sandbox::juju::version_name;
 use sandbox::programs::Programs;
 use sandbox::{Options, Sandbox};
@@ -101,6 +102,16 @@ pub async fn session(sandbox: &Sandbox) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&dsn, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// The digest of the schema of Kratos' database.
+pub async fn digest(sandbox: &Sandbox) -> String {
+    let relation = sandbox.relation(DATABASE.0, DATABASE.1).unwrap();
+    let database = sandbox.databag(relation, "postgresql-k8s")["database"].clone();
+    let dsn = sandbox.postgres_dsn(&database).await.unwrap();
+    let dsn = Dsn::parse(&dsn).unwrap();
+    let limit = Duration::from_secs(5);
+    catalog_digest(&Connection::open(&dsn, "test", limit).await.unwrap()).await.unwrap()
 }
 
 /// Creates an identity through the admin API of a unit.

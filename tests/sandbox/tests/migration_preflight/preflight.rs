@@ -208,11 +208,11 @@ async fn a_proxy_that_pools_transactions_is_refused() {
         force: true,
     };
     let report = preflight(&side, facts).await;
-    assert_finding(&report, "pooler", Verdict::Refusal, &["transaction pooling", "pool_mode = session"]);
+    assert_finding(&report, "pooler", Verdict::Refusal, &["transaction pooling", "past the proxy"]);
 
     // PgBouncer itself refuses the options that our connections are opened with.
     let message = "unsupported startup parameter: options".to_owned();
-    let report = unreachable(&Error::Other { sqlstate: Some("08P01".to_owned()), message });
+    let report = unreachable(&Error::Pooler { host: "proxy:6432".to_owned(), message });
     assert_finding(&report, "pooler", Verdict::Refusal, &["startup parameter", "past the proxy"]);
 }
 

@@ -1,5 +1,8 @@
 //! Both wedges, built with a program that is killed or disturbed, found, repaired, and migrated.
 
+use kratos_operator::kratos::WorkloadVersion;
+use kratos_operator::kratos::command::Kratos;
+use kratos_operator::migration::plan::plan;
 use kratos_operator::migration::repair::{Diagnosis, apply, diagnose};
 use kratos_operator::postgres::{AdvisoryLock, LockKey, catalog_digest, fence};
 use nix::sys::signal::Signal;
@@ -118,6 +121,10 @@ async fn rows_written_behind_a_backfill_are_filled_by_the_next_run() {
     let backfills = vec!["20251105000000000001".to_owned(), "20251105000000000002".to_owned()];
     let columns = vec!["identity_credential_identifiers.identity_id".to_owned()];
     assert_eq!(found, Diagnosis::WedgeA { columns, backfills });
+    let kratos = Kratos::Local(world.dir.path().join("kratos"));
+    let plan = plan(&kratos, &WorkloadVersion::parse(NEW).unwrap(), &dsn(&database)).await.unwrap();
+    let obstacle = plan.obstacle.unwrap();
+    assert_eq!((obstacle.kind, &obstacle.text), ("wedge-a", &found.to_string()), "the plan names it, too");
 
     // Without lock and fence nothing is done.
     let refused = apply(&side, &migrations, &found).await.unwrap_err();

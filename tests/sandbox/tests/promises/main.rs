@@ -7,6 +7,7 @@
 mod alone;
 mod kills;
 mod old_server;
+mod progress;
 mod support;
 #[allow(dead_code, reason = "written for the tests of the double, which need more of it")]
 #[path = "../kratos_double/world.rs"]

@@ -1,0 +1,39 @@
+//! What a run tells while it goes on.
+
+use kratos_operator::migration::{Progress, run};
+use tokio::sync::mpsc;
+
+use crate::support::*;
+use crate::world::*;
+
+/// Each batch of a backfill takes two seconds.
+const SLOW_BATCHES: &str = "
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
+    CREATE TRIGGER slow BEFORE UPDATE ON identity_credential_identifiers EXECUTE FUNCTION slow();";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_tells_how_far_it_is() {
+    let world = World::new();
+    let database = used(&world, "backfill", MIDDLE).await;
+    let operator = world.operator("backfill").await;
+    // Three batches.
+    let seed = include_str!("../migration_plan/seed.sql").replace("COUNT", "30000");
+    operator.batch_execute(&seed).await.unwrap();
+    operator.batch_execute(SLOW_BATCHES).await.unwrap();
+
+    let (progress, mut told) = mpsc::unbounded_channel();
+    let report = run(&kratos(&world, "0=0"), &job(&database, 120), &progress).await.unwrap();
+    assert_eq!(report.applied, 7);
+    drop(progress);
+    let mut steps = Vec::new();
+    while let Some(progress) = told.recv().await {
+        if let Progress::Step(text) = progress {
+            steps.push(text);
+        }
+    }
+    let backfill = "now 20251105000000000001 ";
+    let rows = "0000 of 30000 rows of identity_credential_identifiers, ";
+    let is_told =
+        |step: &String| step.contains(backfill) && step.contains(", backfill: about ") && step.contains(rows);
+    assert!(steps.iter().any(is_told), "{steps:#?}");
+}
