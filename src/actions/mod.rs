@@ -1,6 +1,7 @@
 //! Actions: a second, short corridor. One file per action: parameters into a type, preconditions, the one thing,
 //! results. The dispatch then walks the corridor of every event, so an action ends with a reconciled unit.
 
+mod identities;
 mod parameters;
 mod plan_migration;
 mod pre_refresh_check;
@@ -28,6 +29,7 @@ pub async fn run(
         "show-migrations" => show_migrations::run(agent, observed).await,
         "repair-migration" => repair_migration::run(agent, pebble, observed).await,
         "pre-refresh-check" => pre_refresh_check::run(agent, pebble, observed).await,
+        name if identities::has(name) => identities::run(agent, name, observed).await,
         other => agent.action_fail(&format!("This charm has no action {other:?}")).await,
     }
 }

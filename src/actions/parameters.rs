@@ -4,6 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// A parameter that is a text; `None`: not given, or empty.
+pub fn text(parameters: &BTreeMap<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match parameters.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(value)) if value.trim().is_empty() => Ok(None),
+        Some(Value::String(value)) => Ok(Some(value.trim().to_owned())),
+        // YAML makes a number of what looks like one.
+        Some(Value::Number(value)) => Ok(Some(value.to_string())),
+        Some(_) => Err(format!("Invalid parameter {name}: it is a text, e.g. {name}=TEXT")),
+    }
+}
+
 /// A parameter that is true or false; without a value it is false.
 pub fn boolean(parameters: &BTreeMap<String, Value>, name: &str) -> Result<bool, String> {
     match parameters.get(name) {

@@ -7,6 +7,7 @@ use super::observed::Observed;
 use crate::integrations::external_idp;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
+use crate::kratos::config::notes;
 use crate::kratos::courier::{Unsent, unsent};
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
@@ -17,6 +18,9 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
     if let Some(facts) = known_facts(observed) {
         complaints.extend(half_a_schema_set(application, &facts));
         complaints.extend(mail(application, &facts));
+        complaints.extend(notes(&facts).into_iter().map(|note| {
+            Status::new(StatusKind::Blocked, note.message(application, &observed.context.model))
+        }));
     }
     complaints.extend(cluster::complaints(observed));
     complaints

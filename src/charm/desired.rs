@@ -6,6 +6,7 @@ use super::cluster::{self, DesiredCluster};
 use super::facts::public_url;
 use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
+use super::outputs::outputs;
 use super::record;
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, RESOURCE_LIMITS, WORKLOAD_VERSION};
@@ -68,6 +69,7 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         }
         bags.extend(answers(observed));
     }
+    bags.extend(outputs(observed));
     let Some(peers) = &observed.peers else { return bags };
     if observed.is_leader {
         let databases: Vec<_> = observed.databases.iter().map(|database| database.id.clone()).collect();

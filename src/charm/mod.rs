@@ -15,6 +15,7 @@ mod migrate;
 mod observe;
 mod observed;
 mod obstacles;
+mod outputs;
 mod questions;
 mod record;
 mod report;

@@ -1,5 +1,6 @@
 //! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
 
+pub mod addresses;
 pub mod admin;
 pub mod command;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod stored;
 pub mod uri;
 pub mod version;
 pub mod web_hook;
+pub mod yaml;
 
 pub use facts::Facts;
 pub use place::Place;

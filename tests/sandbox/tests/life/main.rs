@@ -5,6 +5,7 @@
 mod actions;
 mod bad_data;
 mod deploy;
+mod identities;
 mod inputs;
 mod kill;
 mod migration;

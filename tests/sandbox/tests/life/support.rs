@@ -131,11 +131,11 @@ pub async fn people(sandbox: &Sandbox, unit: u32) -> Vec<String> {
     emails
 }
 
-fn admin(sandbox: &Sandbox, unit: u32) -> String {
+pub fn admin(sandbox: &Sandbox, unit: u32) -> String {
     format!("http://{}:4434/admin/identities", sandbox.address(&format!("kratos/{unit}")).unwrap())
 }
 
-fn http() -> reqwest::Client {
+pub fn http() -> reqwest::Client {
     reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap()
 }
 

@@ -1,0 +1,23 @@
+//! `get-identity`: one identity, without what its credentials hold (behaviour row 93).
+
+use super::results::of_identity;
+use super::who::who;
+use super::{Desk, Parameters, Report, Stop};
+
+/// Runs the action.
+pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
+    let id = who(desk, parameters).await?;
+    let identity = desk.admin.identity(&id, &[]).await;
+    let identity =
+        identity.map_err(|error| desk.failed(&format!("Failed to fetch the identity {id}"), &id, &error))?;
+    let results = of_identity(&identity, &whole(desk, &id));
+    Ok(Report { lines: vec!["Successfully fetched the identity".to_owned()], results })
+}
+
+/// The command that shows an identity of any size.
+pub fn whole(desk: &Desk<'_>, id: &str) -> String {
+    format!(
+        "juju ssh --container kratos {} kratos get identity {id} -e http://localhost:4434 --format json",
+        desk.unit
+    )
+}

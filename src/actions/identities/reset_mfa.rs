@@ -1,0 +1,34 @@
+//! `reset-identity-mfa`: takes a second factor from one identity, which then has to be set up anew (row 100).
+
+use super::who::who;
+use super::{Desk, Parameters, Report, Stop};
+use crate::actions::parameters::text;
+use crate::kratos::admin;
+
+/// What counts as a second factor.
+const KINDS: [&str; 3] = ["totp", "lookup_secret", "webauthn"];
+
+/// Runs the action.
+pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
+    let kind = text(parameters, "mfa-type")?.unwrap_or_default();
+    if !KINDS.contains(&kind.as_str()) {
+        let shown: String = kind.chars().take(60).collect();
+        return Err(format!(
+            "Unsupported MFA credential type {shown:?}, allowed are {}: {}",
+            KINDS.join(", "),
+            desk.again("mfa-type=totp email=ADDRESS")
+        )
+        .into());
+    }
+    let id = who(desk, parameters).await?;
+    let what = format!("Failed to reset the {kind} credentials");
+    match desk.admin.remove_credential(&id, &kind, None).await {
+        Ok(()) => Ok(Report::line(format!("Successfully reset the {kind} credentials for identity {id}"))),
+        Err(admin::Error::NotFound { .. }) => {
+            let identity = desk.admin.identity(&id, &[]).await;
+            identity.map_err(|error| desk.failed(&what, &id, &error))?;
+            Ok(Report::line(format!("Identity {id} has no {kind} credentials")))
+        }
+        Err(error) => Err(desk.failed(&what, &id, &error)),
+    }
+}

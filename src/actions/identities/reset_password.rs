@@ -1,0 +1,145 @@
+//! `reset-password`: sets the password that a secret holds, or makes a recovery code (behaviour rows 95 and 96).
+//!
+//! Kratos' API replaces an identity as a whole and wipes what is left out, and its JSON Patch may not touch credentials.
+//! So the identity is read right before it is written, everything that it has is written back with the new password,
+//! and afterwards it is read once more and compared. Kratos hashes the password.
+
+use serde_json::{Map, Value, json};
+
+use super::get_identity::whole;
+use super::password::{password, too_long};
+use super::results::of_identity;
+use super::who::who;
+use super::{Desk, Parameters, Report, Stop};
+use crate::kratos::Secret;
+use crate::kratos::admin::{self, RecoveryCode};
+
+/// What a request that replaces an identity has to repeat.
+const KEPT: [&str; 6] = ["schema_id", "traits", "state", "metadata_public", "metadata_admin", "external_id"];
+/// How long a recovery code is valid.
+const VALID: &str = "1h";
+
+/// Runs the action.
+pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
+    let password = password(desk, parameters).await?;
+    let id = who(desk, parameters).await?;
+    match password {
+        Some(password) => set(desk, &id, &password).await,
+        None => {
+            let code = recovery_code(desk, &id).await?;
+            let line =
+                "Recovery code created successfully. Use the returned link to reset the identity's password";
+            Ok(with_code(Report::line(line), code))
+        }
+    }
+}
+
+async fn set(desk: &Desk<'_>, id: &str, password: &Secret) -> Result<Report, Stop> {
+    let what = format!("Failed to reset the password of identity {id}");
+    let failed = |error: &admin::Error| desk.failed(&what, id, error);
+    let before = desk.admin.identity(id, &[]).await.map_err(|error| failed(&error))?;
+    let body = replacement(&before, password);
+    if let Err(error) = desk.admin.replace(id, &body, Some(password)).await {
+        let hint = match &error {
+            admin::Error::Refused { .. } | admin::Error::Server { .. } => too_long(password),
+            _ => String::new(),
+        };
+        return Err(desk.failed(&format!("{what}{hint}"), id, &error));
+    }
+    let after = desk.admin.identity(id, &[]).await.map_err(|error| {
+        desk.failed(
+            &format!("The password of identity {id} was set, but the identity not read again"),
+            id,
+            &error,
+        )
+    })?;
+    let lost = lost(&before, &after);
+    let results = of_identity(&after, &whole(desk, id));
+    if !lost.is_empty() {
+        let text = format!(
+            "The password of identity {id} was set, but Kratos changed {} at the same time; compare: juju run {} \
+             get-identity identity-id={id}",
+            lost.join(", "),
+            desk.unit
+        );
+        return Err(Stop::Failed { text, results });
+    }
+    Ok(Report { lines: vec!["Password was changed successfully".to_owned()], results })
+}
+
+/// Everything that the identity has, and the new password. What is null is left out, as an older Kratos refuses what it
+/// does not know.
+fn replacement(identity: &Value, password: &Secret) -> Value {
+    let mut body = Map::new();
+    for name in KEPT {
+        if !identity[name].is_null() {
+            body.insert(name.to_owned(), identity[name].clone());
+        }
+    }
+    body.insert("credentials".to_owned(), json!({"password": {"config": {"password": password.0}}}));
+    body.into()
+}
+
+/// What the identity had and no longer has.
+fn lost(before: &Value, after: &Value) -> Vec<String> {
+    let changed = KEPT.iter().filter(|name| before[**name] != after[**name]).map(|name| (*name).to_owned());
+    let credentials = before["credentials"].as_object().into_iter().flat_map(Map::keys);
+    let gone = credentials.filter(|kind| after["credentials"][kind.as_str()].is_null());
+    changed.chain(gone.map(|kind| format!("the credential {kind}"))).collect()
+}
+
+/// Makes a recovery code for an identity.
+pub async fn recovery_code(desk: &Desk<'_>, id: &str) -> Result<RecoveryCode, Stop> {
+    let what = "Failed to create a recovery code";
+    match desk.admin.recovery_code(id, VALID).await {
+        Ok(code) => Ok(code),
+        // Also said when recovery is switched off, which the reason tells.
+        Err(admin::Error::NotFound { reason }) => {
+            let identity = desk.admin.identity(id, &[]).await;
+            identity.map_err(|error| desk.failed(what, id, &error))?;
+            Err(format!(
+                "{what}: {reason} Recovery needs a login UI and local accounts (juju integrate {}:ui-endpoint-info \
+                 identity-platform-login-ui-operator); without them set a password: juju run {} reset-password \
+                 identity-id={id} password-secret-id=ID",
+                desk.application, desk.unit
+            )
+            .into())
+        }
+        Err(error) => Err(desk.trouble(what, &error)),
+    }
+}
+
+/// Adds a recovery code to what is shown; it is the result.
+pub fn with_code(report: Report, code: RecoveryCode) -> Report {
+    let report = report.with("recovery-link", code.recovery_link).with("recovery-code", code.recovery_code);
+    match code.expires_at {
+        Some(moment) => report.with("expires-at", moment),
+        None => report,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_written_back_but_null() {
+        let identity = json!({
+            "id": "1", "schema_id": "s", "traits": {"email": "a@b"}, "state": "inactive", "metadata_public": null,
+            "metadata_admin": {"k": [1]}, "external_id": "e", "credentials": {"code": {}}, "updated_at": "now",
+        });
+        let expected = json!({
+            "schema_id": "s", "traits": {"email": "a@b"}, "state": "inactive", "metadata_admin": {"k": [1]},
+            "external_id": "e", "credentials": {"password": {"config": {"password": "sesame"}}},
+        });
+        assert_eq!(replacement(&identity, &Secret("sesame".into())), expected);
+    }
+
+    #[test]
+    fn what_is_lost_is_named() {
+        let before = json!({"state": "inactive", "metadata_admin": {"k": 1}, "credentials": {"oidc": {}, "password": {}}});
+        let after = json!({"state": "active", "metadata_admin": {"k": 1}, "credentials": {"password": {}}});
+        assert_eq!(lost(&before, &after), ["state", "the credential oidc"]);
+        assert!(lost(&before, &before).is_empty());
+    }
+}

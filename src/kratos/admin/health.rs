@@ -1,0 +1,18 @@
+//! What Kratos says of itself: whether it listens, and which configuration it has loaded.
+
+use reqwest::Method;
+
+use super::{Admin, Result};
+
+impl Admin {
+    /// The revision of the configuration that is loaded (Kratos v25.4.0 and newer).
+    pub async fn revision(&self) -> Result<String> {
+        let answer = self.call(Method::GET, &["health", "config"], &[], None).await?;
+        Ok(String::from_utf8_lossy(&answer.body).trim().to_owned())
+    }
+
+    /// Whether it listens at all.
+    pub async fn is_alive(&self) -> bool {
+        self.call(Method::GET, &["health", "alive"], &[], None).await.is_ok()
+    }
+}
