@@ -3,8 +3,8 @@
 //! The order is that of the behaviour rows; the status of the highest class wins, the first inside a class.
 //! Each text that a person must act on ends with the command to run.
 
-use super::facts::known_facts;
 use super::cluster;
+use super::facts::known_facts;
 use super::observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};

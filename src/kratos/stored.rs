@@ -173,7 +173,10 @@ mod tests {
         for (pairs, reason) in [
             (vec![("person", "{}")], "it has no key default.schema"),
             (vec![("default.schema", ""), ("person", "{}")], "it has no key default.schema"),
-            (vec![("default.schema", "x"), ("person", "{}")], "default.schema names x, which it does not hold"),
+            (
+                vec![("default.schema", "x"), ("person", "{}")],
+                "default.schema names x, which it does not hold",
+            ),
             (vec![("default.schema", "person"), ("person", "[]")], "person is no JSON object"),
             (vec![("default.schema", "person"), ("person", "{")], "person is no JSON object"),
         ] {
@@ -183,7 +186,13 @@ mod tests {
 
     #[test]
     fn weakness_3_data_without_providers_is_none() {
-        for pairs in [vec![], vec![("other", "x")], vec![(PROVIDERS, " ")], vec![(PROVIDERS, "null")], vec![(PROVIDERS, "[]")]] {
+        for pairs in [
+            vec![],
+            vec![("other", "x")],
+            vec![(PROVIDERS, " ")],
+            vec![(PROVIDERS, "null")],
+            vec![(PROVIDERS, "[]")],
+        ] {
             assert_eq!(providers(&data(&pairs)), Ok(Providers::default()));
         }
         for text in ["{", "{}", "3", "\"sesame\""] {

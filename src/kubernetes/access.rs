@@ -57,7 +57,8 @@ impl Access {
     pub fn from_environment(environment: &Environment) -> Option<Self> {
         let host = environment.get("KUBERNETES_SERVICE_HOST")?;
         let port = environment.get("KUBERNETES_SERVICE_PORT")?;
-        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let host =
+            if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
         let moved = environment.get("KRATOS_OPERATOR_SERVICE_ACCOUNT");
         Some(Self {
             server: format!("{host}:{port}"),
@@ -160,7 +161,8 @@ impl Connection {
         let exchange = tokio::time::timeout(self.remaining, exchange(&client, request)).await;
         self.remaining = self.remaining.saturating_sub(begun.elapsed());
         exchange.unwrap_or(Err(Error::Timeout)).and_then(|answer| {
-            serde_json::from_slice(&answer).map_err(|_| Error::Answer("it is not the object that was asked for".into()))
+            serde_json::from_slice(&answer)
+                .map_err(|_| Error::Answer("it is not the object that was asked for".into()))
         })
     }
 
@@ -196,10 +198,12 @@ mod tests {
         };
         assert_eq!(access(&[]), None);
         assert_eq!(access(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]), None);
-        let found = access(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")]).unwrap();
+        let found =
+            access(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")]).unwrap();
         assert_eq!(found.server, "10.0.0.1:443");
         assert_eq!(found.service_account, Path::new(SERVICE_ACCOUNT));
-        let found = access(&[("KUBERNETES_SERVICE_HOST", "fd00::1"), ("KUBERNETES_SERVICE_PORT", "443")]).unwrap();
+        let found =
+            access(&[("KUBERNETES_SERVICE_HOST", "fd00::1"), ("KUBERNETES_SERVICE_PORT", "443")]).unwrap();
         assert_eq!(found.server, "[fd00::1]:443");
     }
 

@@ -41,7 +41,13 @@ pub enum Standing {
 /// Only the keys of the data: it may hold secrets.
 impl fmt::Debug for ConfigMap {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "ConfigMap({} {:?} {:?})", self.name, self.standing, Vec::from_iter(self.data.keys()))
+        write!(
+            formatter,
+            "ConfigMap({} {:?} {:?})",
+            self.name,
+            self.standing,
+            Vec::from_iter(self.data.keys())
+        )
     }
 }
 
@@ -54,7 +60,11 @@ struct Stored {
 }
 
 /// Finds the ConfigMap of an application: the one of the shared name, unless that is another application's.
-pub async fn locate(connection: &mut Connection, shared: &str, application: &str) -> Result<ConfigMap, Error> {
+pub async fn locate(
+    connection: &mut Connection,
+    shared: &str,
+    application: &str,
+) -> Result<ConfigMap, Error> {
     let found = read(connection, shared, application).await?;
     if let Some(Ok(found)) = &found
         && found.standing == Standing::Ours
@@ -84,7 +94,9 @@ async fn read(
 ) -> Result<Option<Result<ConfigMap, Foreign>>, Error> {
     match connection.get::<Stored>(API, &format!("configmaps/{name}")).await {
         Ok(stored) => {
-            let Some(standing) = standing(&stored.metadata, application) else { return Ok(Some(Err(Foreign))) };
+            let Some(standing) = standing(&stored.metadata, application) else {
+                return Ok(Some(Err(Foreign)));
+            };
             let data = stored.data.unwrap_or_default();
             Ok(Some(Ok(ConfigMap { name: name.to_owned(), standing, data })))
         }
@@ -138,7 +150,8 @@ mod tests {
 
     #[test]
     fn weakness_54_label_and_owner_tell_whose_it_is() {
-        let owner = |name: &str| json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name, "uid": "u"}]);
+        let owner =
+            |name: &str| json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name, "uid": "u"}]);
         assert_eq!(standing_of(json!({})), Some(Standing::Unowned));
         assert_eq!(standing_of(json!({"labels": {"x": "y"}})), Some(Standing::Unowned));
         assert_eq!(standing_of(json!({"labels": {"juju-app-name": "kratos"}})), Some(Standing::Unowned));

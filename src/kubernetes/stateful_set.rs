@@ -27,11 +27,19 @@ pub struct StatefulSet {
 /// Reads that of an application.
 pub async fn read(connection: &mut Connection, application: &str) -> Result<StatefulSet, Error> {
     let found: StatefulSet = connection.get(API, &format!("statefulsets/{application}")).await?;
-    if found.name() == application { Ok(found) } else { Err(Error::Answer("it is another StatefulSet".into())) }
+    if found.name() == application {
+        Ok(found)
+    } else {
+        Err(Error::Answer("it is another StatefulSet".into()))
+    }
 }
 
 /// Applies a part of it, from server-side apply without force.
-pub async fn apply(connection: &mut Connection, application: &str, body: &Value) -> Result<StatefulSet, Error> {
+pub async fn apply(
+    connection: &mut Connection,
+    application: &str,
+    body: &Value,
+) -> Result<StatefulSet, Error> {
     let path = format!("statefulsets/{application}?fieldManager={FIELD_MANAGER}");
     connection.patch(API, &path, Patch::Apply, body).await
 }

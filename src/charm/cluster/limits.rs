@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn unset_is_no_limit_and_a_quantity_is_one() {
-        for config in [json!({}), json!({"cpu": "unset", "memory": "unset"}), json!({"cpu": "", "memory": null})] {
+        for config in
+            [json!({}), json!({"cpu": "unset", "memory": "unset"}), json!({"cpu": "", "memory": null})]
+        {
             assert_eq!(parse(config).unwrap(), Limits::default());
         }
         let limits = parse(json!({"cpu": " 500m ", "memory": "1Gi"})).unwrap();

@@ -10,8 +10,10 @@ use crate::kubernetes::{Limits, Standing};
 /// Whether the ConfigMaps have to be read: to render the configuration, to make them early (behaviour rows 15 and 16), and
 /// to see whether a refusal that is told of is over.
 pub fn config_maps(observed: &Observed) -> bool {
-    let is_open = observed.cluster.as_ref().is_some_and(|cluster| matches!(cluster.config_maps, Asked::NotAsked));
-    let is_early = matches!(observed.context.event, Event::Install | Event::UpgradeCharm | Event::LeaderElected);
+    let is_open =
+        observed.cluster.as_ref().is_some_and(|cluster| matches!(cluster.config_maps, Asked::NotAsked));
+    let is_early =
+        matches!(observed.context.event, Event::Install | Event::UpgradeCharm | Event::LeaderElected);
     is_open
         && (observed.is_leader && is_early
             || observed.status.message.contains(TRUST)

@@ -92,7 +92,11 @@ pub fn not_created(observed: &Observed, name: &str, error: &Error) -> Option<Sta
     if error.is_forbidden() {
         return blocked(format!("Cannot create the ConfigMap {name}: {}", command(observed)));
     }
-    let reason = if error.is_not_found() { format!("there is no StatefulSet {application}") } else { error.to_string() };
+    let reason = if error.is_not_found() {
+        format!("there is no StatefulSet {application}")
+    } else {
+        error.to_string()
+    };
     waiting(format!("Cannot create the ConfigMap {name}: {reason}"))
 }
 

@@ -45,7 +45,11 @@ pub fn mark(observed: &Observed) -> Option<bool> {
 }
 
 /// Writes, the pods' template last: its change restarts this pod too. What failed comes back as statuses.
-pub async fn apply(connection: &mut Connection, observed: &Observed, desired: &DesiredCluster) -> Vec<Status> {
+pub async fn apply(
+    connection: &mut Connection,
+    observed: &Observed,
+    desired: &DesiredCluster,
+) -> Vec<Status> {
     let mut statuses = Vec::new();
     let Some(owner) = observed.cluster.as_ref().and_then(|cluster| cluster.stateful_set.known()) else {
         return statuses;

@@ -37,7 +37,8 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Objects> {
 
 pub(super) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bytes = to_bytes(body, LARGEST).await.unwrap_or_default();
     let token = header("authorization").and_then(|text| text.strip_prefix("Bearer ").map(str::to_owned));
     let application = token.and_then(|token| lock(&shared).application_of(&token));
@@ -69,7 +70,9 @@ pub(super) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     let result = match fault.map(|fault| fault.failure) {
         Some(Failure::Hang) => std::future::pending().await,
         Some(Failure::Garbage) => return "<html>client_secret: sesame</html>".into_response(),
-        Some(Failure::Code(code)) => Err(Refusal::new(code, "Fault", format!("the API was told to answer {code}"))),
+        Some(Failure::Code(code)) => {
+            Err(Refusal::new(code, "Fault", format!("the API was told to answer {code}")))
+        }
         None if application.is_none() => Err(Refusal::new(401, "Unauthorized", "Unauthorized")),
         None => asked.handle(&mut lock(&shared)),
     };
@@ -129,7 +132,8 @@ impl Asked {
             ("", "configmaps", "POST", None) => self.create(objects),
             ("", "configmaps", "PATCH", Some(name)) => self.merge(objects, name),
             ("apps", "statefulsets", "GET", Some(name)) => {
-                let found = objects.stateful_sets.get(name).ok_or_else(|| missing("statefulsets.apps", name))?;
+                let found =
+                    objects.stateful_sets.get(name).ok_or_else(|| missing("statefulsets.apps", name))?;
                 Ok((200, found.told()))
             }
             ("apps", "statefulsets", "PATCH", Some(name)) => self.apply(objects, name),

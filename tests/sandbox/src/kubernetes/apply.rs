@@ -58,14 +58,19 @@ impl StatefulSet {
     /// Applies a part in a manager's name.
     pub(super) fn apply(&mut self, manager: &str, body: &Value, force: bool) -> Result<(), Refusal> {
         if body["apiVersion"] != "apps/v1" || body["kind"] != "StatefulSet" {
-            return Err(Refusal::new(400, "BadRequest", "apiVersion and kind must be apps/v1 and StatefulSet"));
+            return Err(Refusal::new(
+                400,
+                "BadRequest",
+                "apiVersion and kind must be apps/v1 and StatefulSet",
+            ));
         }
         let applied = flat(&json!({"spec": body["spec"]}));
         let mut fields = self.fields.clone();
         self.refuse_foreign(manager, &applied, force)?;
         let before = self.managers.get(manager).cloned().unwrap_or_default();
         for path in before.iter().filter(|path| !applied.contains_key(*path)) {
-            let is_shared = self.managers.iter().any(|(other, owned)| other != manager && owned.contains(path));
+            let is_shared =
+                self.managers.iter().any(|(other, owned)| other != manager && owned.contains(path));
             if !is_shared {
                 fields.remove(path);
             }
@@ -75,7 +80,9 @@ impl StatefulSet {
         for (other, owned) in &mut self.managers {
             if other != manager {
                 // What was taken by force is no longer theirs.
-                owned.retain(|path| applied.get(path).is_none_or(|value| self.fields.get(path) == Some(value)));
+                owned.retain(|path| {
+                    applied.get(path).is_none_or(|value| self.fields.get(path) == Some(value))
+                });
             }
         }
         self.managers.insert(manager.to_owned(), applied.into_keys().collect());
@@ -86,7 +93,12 @@ impl StatefulSet {
         Ok(())
     }
 
-    fn refuse_foreign(&self, manager: &str, applied: &BTreeMap<Path, Value>, force: bool) -> Result<(), Refusal> {
+    fn refuse_foreign(
+        &self,
+        manager: &str,
+        applied: &BTreeMap<Path, Value>,
+        force: bool,
+    ) -> Result<(), Refusal> {
         let mut conflicts = Vec::new();
         for (path, value) in applied.iter().filter(|(path, value)| self.fields.get(*path) != Some(*value)) {
             for (other, owned) in self.managers.iter().filter(|(other, _)| *other != manager) {
@@ -104,12 +116,14 @@ impl StatefulSet {
     }
 
     fn validate(&self, fields: &BTreeMap<Path, Value>) -> Result<(), Refusal> {
-        let fixed = |path: &&Path| path.get(1).is_some_and(|step| step == "f:selector" || step == "f:serviceName");
+        let fixed =
+            |path: &&Path| path.get(1).is_some_and(|step| step == "f:selector" || step == "f:serviceName");
         let kept = |fields: &BTreeMap<Path, Value>| -> Vec<(Path, Value)> {
             fields.iter().filter(|(path, _)| fixed(path)).map(|(p, v)| (p.clone(), v.clone())).collect()
         };
         if kept(fields) != kept(&self.fields) {
-            let text = "updates to statefulset spec for fields other than 'replicas', 'template' are forbidden";
+            let text =
+                "updates to statefulset spec for fields other than 'replicas', 'template' are forbidden";
             return Err(Refusal::new(422, "Invalid", text));
         }
         for container in fields.keys().filter(|path| path.last().is_some_and(|step| step == "f:name")) {
@@ -117,7 +131,11 @@ impl StatefulSet {
             image.pop();
             image.push("f:image".to_owned());
             if !fields.contains_key(&image) {
-                return Err(Refusal::new(422, "Invalid", "spec.template.spec.containers[0].image: Required value"));
+                return Err(Refusal::new(
+                    422,
+                    "Invalid",
+                    "spec.template.spec.containers[0].image: Required value",
+                ));
             }
         }
         Ok(())
@@ -202,12 +220,14 @@ fn nested(fields: &BTreeMap<Path, Value>) -> Value {
                     if !at.is_array() {
                         *at = json!([]);
                     }
-                    let name = serde_json::from_str::<Value>(step.trim_start_matches("k:")).unwrap_or_default();
+                    let name =
+                        serde_json::from_str::<Value>(step.trim_start_matches("k:")).unwrap_or_default();
                     let items = at.as_array_mut().unwrap_or_else(|| unreachable!("it was made one"));
-                    let index = items.iter().position(|item| item["name"] == name["name"]).unwrap_or_else(|| {
-                        items.push(json!({"name": name["name"]}));
-                        items.len() - 1
-                    });
+                    let index =
+                        items.iter().position(|item| item["name"] == name["name"]).unwrap_or_else(|| {
+                            items.push(json!({"name": name["name"]}));
+                            items.len() - 1
+                        });
                     &mut items[index]
                 }
             };

@@ -55,7 +55,8 @@ impl Objects {
     }
 
     pub(super) fn sync(&mut self, applications: &[(String, usize, bool)]) {
-        self.trusted = applications.iter().filter(|(.., trust)| *trust).map(|(name, ..)| name.clone()).collect();
+        self.trusted =
+            applications.iter().filter(|(.., trust)| *trust).map(|(name, ..)| name.clone()).collect();
         let names: BTreeSet<&String> = applications.iter().map(|(name, ..)| name).collect();
         self.stateful_sets.retain(|name, _| names.contains(name));
         for (name, units, _) in applications {

@@ -36,7 +36,9 @@ pub(super) async fn start(objects: Arc<Mutex<Objects>>) -> io::Result<(SocketAdd
     Ok((address, ca, serving))
 }
 
-fn certificate(address: SocketAddr) -> Result<(ServerConfig, String), Box<dyn std::error::Error + Send + Sync>> {
+fn certificate(
+    address: SocketAddr,
+) -> Result<(ServerConfig, String), Box<dyn std::error::Error + Send + Sync>> {
     let mut authority = CertificateParams::new(vec![])?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;

@@ -108,7 +108,10 @@ fn weaknesses_1_and_3_a_provider_of_the_admin_ui_applies_at_the_next_tick() {
         kubernetes.set_data("oidc-providers", &[("idps.json", &list)]);
         tick(&sandbox).await;
         let text = status(&sandbox, 0);
-        assert!(text.starts_with("blocked ConfigMap oidc-providers: provider g2: it has no provider"), "{text}");
+        assert!(
+            text.starts_with("blocked ConfigMap oidc-providers: provider g2: it has no provider"),
+            "{text}"
+        );
         assert_eq!(providers(&sandbox).len(), 2);
         assert!(is_active(&sandbox, 0, "kratos").await);
 
@@ -139,8 +142,15 @@ fn weakness_2_schemas_of_the_admin_ui_apply_at_the_next_tick() {
         kubernetes(&sandbox).set_data("identity-schemas", &data[1..]);
         tick(&sandbox).await;
         let text = status(&sandbox, 0);
-        assert!(text.starts_with("blocked ConfigMap identity-schemas: it has no key default.schema"), "{text}");
-        assert_eq!(configuration(&sandbox)["identity"]["default_schema_id"], "person", "the last good ones stay");
+        assert!(
+            text.starts_with("blocked ConfigMap identity-schemas: it has no key default.schema"),
+            "{text}"
+        );
+        assert_eq!(
+            configuration(&sandbox)["identity"]["default_schema_id"],
+            "person",
+            "the last good ones stay"
+        );
         assert!(is_active(&sandbox, 0, "kratos").await);
     });
 }

@@ -48,11 +48,15 @@ async fn it_refuses_what_the_real_one_refuses() {
     assert_eq!(code(&api, trusted, &get(STATEFUL_SET), "", "").await, 200);
     assert_eq!(code(&api, "nobody's", &get(STATEFUL_SET), "", "").await, 401);
     assert_eq!(code(&api, plain, &get(STATEFUL_SET), "", "").await, 403);
-    assert_eq!(code(&api, trusted, &get("/apis/apps/v1/namespaces/other/statefulsets/kratos"), "", "").await, 404);
+    assert_eq!(
+        code(&api, trusted, &get("/apis/apps/v1/namespaces/other/statefulsets/kratos"), "", "").await,
+        404
+    );
     assert_eq!(code(&api, trusted, &get("/api/v1/namespaces/lab/configmaps/x"), "", "").await, 404);
 
     let patch = format!("PATCH {STATEFUL_SET}?fieldManager=m");
-    let body = |spec: &str| format!("{{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"spec\":{spec}}}");
+    let body =
+        |spec: &str| format!("{{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"spec\":{spec}}}");
     let limit = |name: &str| {
         body(&format!(
             "{{\"template\":{{\"spec\":{{\"containers\":[{{\"name\":\"{name}\",\"resources\":{{\"limits\":{{\"cpu\":\"1\"}}}}}}]}}}}}}"

@@ -59,12 +59,22 @@ fn each_failure_of_the_patch_has_its_status_in_time() {
         for (failure, expected) in table {
             for method in ["GET", "PATCH"] {
                 kubernetes.fail(fault("statefulsets", Some(method), failure));
-                assert_eq!(status_in_time(&sandbox, "config-changed").await, expected, "{method} {failure:?}");
+                assert_eq!(
+                    status_in_time(&sandbox, "config-changed").await,
+                    expected,
+                    "{method} {failure:?}"
+                );
             }
         }
         kubernetes.fail(None);
-        kubernetes.apply_as("kubectl", "kratos", &json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"template": {
-            "spec": {"containers": [{"name": "kratos", "resources": {"limits": {"cpu": "4"}}}]}}}})).unwrap();
+        kubernetes
+            .apply_as(
+                "kubectl",
+                "kratos",
+                &json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"template": {
+            "spec": {"containers": [{"name": "kratos", "resources": {"limits": {"cpu": "4"}}}]}}}}),
+            )
+            .unwrap();
         let text = status_in_time(&sandbox, "config-changed").await;
         assert!(
             text.starts_with("blocked Kubernetes resources patch failed: Apply failed with 1 conflict(s): conflict with \"kubectl\"")
@@ -73,7 +83,9 @@ fn each_failure_of_the_patch_has_its_status_in_time() {
         );
         juju(&sandbox, "config kratos --reset cpu,memory").await;
         assert_eq!(status(&sandbox, 0), "active ");
-        let limits = kubernetes.stateful_set("kratos").unwrap()["spec"]["template"]["spec"]["containers"][1]["resources"].clone();
+        let limits = kubernetes.stateful_set("kratos").unwrap()["spec"]["template"]["spec"]["containers"][1]
+            ["resources"]
+            .clone();
         assert_eq!(limits, json!({"limits": {"cpu": "4"}}), "another's limit stays");
     });
 }
@@ -83,7 +95,8 @@ fn config_maps_that_cannot_be_read_change_nothing_that_runs() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
         let kubernetes = kubernetes(&sandbox);
-        let provider = json!([{"id": "g1", "provider": "google", "client_id": "x", "client_secret": "sesame"}]);
+        let provider =
+            json!([{"id": "g1", "provider": "google", "client_id": "x", "client_secret": "sesame"}]);
         kubernetes.set_data("oidc-providers", &[("idps.json", &provider.to_string())]);
         sandbox.fire("kratos/0", "update-status").await.unwrap();
         let root = sandbox.container_root("kratos/0").unwrap().join("etc/config/kratos/kratos.yaml");
@@ -125,7 +138,10 @@ fn an_api_with_another_certificate_is_not_spoken_to() {
         for (content, expected) in [(&b"junk"[..], "cannot "), (&b""[..], "cannot ")] {
             std::fs::write(&ca, content).unwrap();
             let text = status_in_time(&sandbox, "update-status").await;
-            assert!(text.starts_with(&format!("waiting Cannot read the ConfigMaps of kratos: {expected}")), "{text}");
+            assert!(
+                text.starts_with(&format!("waiting Cannot read the ConfigMaps of kratos: {expected}")),
+                "{text}"
+            );
         }
         std::fs::write(&ca, right).unwrap();
         let token = kubernetes(&sandbox).service_account("kratos").join("token");

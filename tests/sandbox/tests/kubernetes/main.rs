@@ -21,7 +21,8 @@ fn kubernetes(sandbox: &Sandbox) -> &Kubernetes {
 
 /// Lines of the log that say that a hook failed.
 fn failures(sandbox: &Sandbox) -> Vec<String> {
-    let failed = sandbox.log().into_iter().filter(|line| line.level == "ERROR" && line.text.contains("failed"));
+    let failed =
+        sandbox.log().into_iter().filter(|line| line.level == "ERROR" && line.text.contains("failed"));
     failed.map(|line| line.text).collect()
 }
 

@@ -34,15 +34,20 @@ fn limits_are_applied_once_by_the_leader_and_withdrawn_when_unset() {
         assert!(asked.iter().all(|call| call.starts_with("GET ")), "{asked:?}");
 
         juju(&sandbox, "config kratos --reset cpu,memory").await;
-        let containers = kubernetes.stateful_set("kratos").unwrap()["spec"]["template"]["spec"]["containers"].clone();
+        let containers =
+            kubernetes.stateful_set("kratos").unwrap()["spec"]["template"]["spec"]["containers"].clone();
         let resources = |name: &str| {
-            containers.as_array().unwrap().iter().find(|found| found["name"] == name).unwrap()["resources"].clone()
+            containers.as_array().unwrap().iter().find(|found| found["name"] == name).unwrap()["resources"]
+                .clone()
         };
         assert_eq!(resources("kratos"), json!({}));
         assert_eq!(resources("charm"), json!({"requests": {"memory": "64Mi"}}), "Juju's own is left alone");
         sandbox.fire("kratos/0", "update-status").await.unwrap();
         let asked = named(&calls(&sandbox, "update-status").await);
-        assert!(asked.iter().all(|call| !call.contains("statefulsets")), "nothing is left to withdraw: {asked:?}");
+        assert!(
+            asked.iter().all(|call| !call.contains("statefulsets")),
+            "nothing is left to withdraw: {asked:?}"
+        );
         assert_eq!(status(&sandbox, 0), "active ");
     });
 }
