@@ -26,13 +26,13 @@ const PROVIDERS: &str = "oidc-providers";
 pub struct Cluster {
     /// The namespace of the pod; `None`: its service account does not tell.
     pub namespace: Option<String>,
-    pub config_maps: Asked<ConfigMaps>,
-    pub stateful_set: Asked<StatefulSet>,
+    pub config_maps: Told<ConfigMaps>,
+    pub stateful_set: Told<StatefulSet>,
 }
 
 /// An answer of the API.
 #[derive(Clone, Debug, Default)]
-pub enum Asked<T> {
+pub enum Told<T> {
     /// Nothing depends on it in this dispatch.
     #[default]
     NotAsked,
@@ -47,7 +47,7 @@ pub struct ConfigMaps {
     pub providers: ConfigMap,
 }
 
-impl<T> Asked<T> {
+impl<T> Told<T> {
     /// The answer, if there is one.
     pub fn known(&self) -> Option<&T> {
         match self {
@@ -65,7 +65,7 @@ impl<T> Asked<T> {
     }
 }
 
-impl<T> From<Result<T, Error>> for Asked<T> {
+impl<T> From<Result<T, Error>> for Told<T> {
     fn from(result: Result<T, Error>) -> Self {
         match result {
             Ok(known) => Self::Known(known),
@@ -119,7 +119,7 @@ pub async fn look(connection: &mut Connection, observed: &mut Observed) {
     if needs::stateful_set(observed) {
         cluster.stateful_set = match cluster.config_maps.error() {
             // It would end in the same way.
-            Some(error) => Asked::Unknown(error.clone()),
+            Some(error) => Told::Unknown(error.clone()),
             None => stateful_set::read(connection, &application).await.into(),
         };
         observed.cluster = Some(cluster);

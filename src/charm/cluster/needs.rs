@@ -2,7 +2,7 @@
 
 use super::limits::limits;
 use super::status::{PATCH_FAILED, ROLLING, TRUST};
-use super::{Asked, ConfigMaps, Observed};
+use super::{ConfigMaps, Observed, Told};
 use crate::charm::obstacles::obstacles;
 use crate::juju::Event;
 use crate::kubernetes::{Limits, Standing};
@@ -11,7 +11,7 @@ use crate::kubernetes::{Limits, Standing};
 /// to see whether a refusal that is told of is over.
 pub fn config_maps(observed: &Observed) -> bool {
     let is_open =
-        observed.cluster.as_ref().is_some_and(|cluster| matches!(cluster.config_maps, Asked::NotAsked));
+        observed.cluster.as_ref().is_some_and(|cluster| matches!(cluster.config_maps, Told::NotAsked));
     let is_early =
         matches!(observed.context.event, Event::Install | Event::UpgradeCharm | Event::LeaderElected);
     is_open
@@ -23,7 +23,7 @@ pub fn config_maps(observed: &Observed) -> bool {
 /// Whether the StatefulSet has to be read: to own a ConfigMap, or to carry the limits.
 pub fn stateful_set(observed: &Observed) -> bool {
     let Some(cluster) = &observed.cluster else { return false };
-    let is_open = matches!(cluster.stateful_set, Asked::NotAsked);
+    let is_open = matches!(cluster.stateful_set, Told::NotAsked);
     let is_owner_missing = cluster.config_maps.known().is_some_and(is_any_unowned);
     is_open && observed.is_leader && (is_owner_missing || due_limits(observed).is_some())
 }
