@@ -6,7 +6,7 @@ use super::cluster::{self, DesiredCluster};
 use super::facts::public_url;
 use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
-use super::outputs::outputs;
+use super::outputs::{log_targets, outputs};
 use super::record;
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, RESOURCE_LIMITS, WORKLOAD_VERSION};
@@ -14,6 +14,7 @@ use crate::integrations::{Relation, certificates, external_idp, tracing};
 use crate::juju::{Bag, Port, RelationId};
 use crate::kratos::Secret;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
+use crate::pebble::LogTarget;
 
 /// The label and the key of the secret with which Kratos signs cookies (behaviour row 24).
 pub const COOKIE_LABEL: &str = "cookie_secret";
@@ -33,6 +34,8 @@ pub struct Desired {
     pub service: DesiredService,
     /// What the leader writes to Kubernetes.
     pub cluster: DesiredCluster,
+    /// Where Pebble should send logs; targets that are not named stay as they are.
+    pub log_targets: BTreeMap<String, LogTarget>,
 }
 
 /// Keys of one databag; `None` deletes.
@@ -56,6 +59,7 @@ pub fn desired(observed: &Observed) -> Desired {
         workload_version: observed.version().map(ToString::to_string),
         service,
         cluster: cluster::desired(observed),
+        log_targets: log_targets(observed),
     }
 }
 

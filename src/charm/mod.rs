@@ -3,6 +3,7 @@
 //! A migration, asked for by the action or needed by a fresh database, stands between observe and desired:
 //! what it ended with is one more fact to decide on.
 
+mod alarms;
 mod apply;
 mod change;
 mod cluster;
@@ -74,6 +75,9 @@ pub async fn dispatch(
     for problem in inputs::inputs(&observed).problems {
         tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
+    if let Some(judgement) = outputs::judgements(&observed) {
+        tracing::warn!("{judgement}");
+    }
     let desired = desired(&observed);
     let mut applied = apply(agent, &pebble, &observed, &desired).await?;
     if let Some(kubernetes) = &mut kubernetes {
@@ -83,6 +87,7 @@ pub async fn dispatch(
     if applied.shown.as_ref().unwrap_or(&observed.status) != &status {
         apply::tolerate(agent.status_set(Scope::Unit, &status).await)?;
     }
+    alarms::send(&observed).await;
     Ok(())
 }
 
