@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::cluster::Cluster;
 use super::schemas::SchemaUsers;
 use super::secrets::{Content, Stored};
-
 use crate::integrations::Relation;
 use crate::integrations::database::{Answer, CA_PATH, DatabaseRelation, database_name};
 use crate::integrations::peers::PeerRelation;
@@ -50,6 +50,8 @@ pub struct Observed {
     pub migration: Option<Outcome>,
     /// How long it took.
     pub migration_took: Duration,
+    /// What Kubernetes told; `None`: there is none.
+    pub cluster: Option<Cluster>,
 }
 
 /// The workload container.

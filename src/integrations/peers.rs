@@ -25,6 +25,10 @@ const ROTATIONS: &str = "secret_rotations";
 /// The identity schemas that Kratos is told, for units whose container is new: a JSON object of URLs by id.
 const IDENTITY_SCHEMAS: &str = "identity_schemas";
 
+/// Says that limits of the workload container were set in Kubernetes, so that somebody looks for them once they are
+/// unset.
+pub const RESOURCE_LIMITS: &str = "resource_limits";
+
 /// The peer relation, seen from one unit.
 #[derive(Clone, Debug)]
 pub struct PeerRelation {
@@ -46,6 +50,11 @@ impl PeerRelation {
     /// The workload version that this unit published last.
     pub fn workload_version(&self) -> Option<&String> {
         self.unit.get(WORKLOAD_VERSION)
+    }
+
+    /// Whether limits of the workload container were set.
+    pub fn has_resource_limits(&self) -> bool {
+        self.application.contains_key(RESOURCE_LIMITS)
     }
 
     /// The last runs of the migration, newest last.
