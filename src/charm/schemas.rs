@@ -58,7 +58,11 @@ pub async fn look(observed: &mut Observed) {
     };
     for id in &changed {
         let users = match &observed.schema_users {
-            SchemaUsers::Known(users) => users.get(id).copied().unwrap_or_default().to_string(),
+            SchemaUsers::Known(users) => match users.get(id) {
+                Some(users) => users.to_string(),
+                // What nobody uses may change without a word.
+                None => continue,
+            },
             _ => "an unknown number of".to_owned(),
         };
         tracing::warn!(
