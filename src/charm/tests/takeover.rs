@@ -6,8 +6,11 @@ use crate::integrations::sample;
 /// `=` as it was, `~` another text, `+` new, `-` gone.
 const KEYS: &str = include_str!("takeover.keys");
 
+/// A relation, whose databag, and what is in it.
+type Left = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// What the Python charm writes. Where its text and ours are both its own JSON or YAML, it stands for one.
-const BEFORE: [(&str, &str, &[(&str, &str)]); 13] = [
+const BEFORE: [Left; 13] = [
     (
         "pg-database:3",
         "app",
