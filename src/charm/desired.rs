@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::public_url;
 use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
+use super::outputs::outputs;
 use super::record;
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, WORKLOAD_VERSION};
@@ -64,6 +65,7 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         }
         bags.extend(answers(observed));
     }
+    bags.extend(outputs(observed));
     let Some(peers) = &observed.peers else { return bags };
     if observed.is_leader {
         let databases: Vec<_> = observed.databases.iter().map(|database| database.id.clone()).collect();

@@ -14,6 +14,7 @@ mod migrate;
 mod observe;
 mod observed;
 mod obstacles;
+mod outputs;
 mod questions;
 mod record;
 mod report;

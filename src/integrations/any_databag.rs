@@ -46,6 +46,8 @@ const KEYS: &[&str] = &[
     "ca",
     "chain",
     "certificate",
+    "external_host",
+    "scheme",
 ];
 
 /// Values of which each is right somewhere.
@@ -81,6 +83,8 @@ const VALUES: &[&str] = &[
     SECRET,
     "https://u:sesame@h",
     "mail.example.com",
+    "id.example.com:8443",
+    "https",
     "\u{0}",
     "%",
     r#"[{"protocol": {"name": "otlp_http"}, "url": "http://t:4318"}]"#,
@@ -206,6 +210,11 @@ proptest! {
     #[test]
     fn certificates(relation in relation(&certificates::ENDPOINT)) {
         check(certificates::certificates(&relation), of_parts);
+    }
+
+    #[test]
+    fn route(relation in relation(&routes::PUBLIC)) {
+        check(routes::address(&relation), of_whole);
     }
 
     #[test]

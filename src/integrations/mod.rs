@@ -9,6 +9,7 @@ pub mod hydra;
 pub mod login_ui;
 pub mod peers;
 pub mod relation;
+pub mod routes;
 pub mod runs;
 #[cfg(test)]
 pub mod sample;
@@ -29,4 +30,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     smtp::ENDPOINT,
     tracing::ENDPOINT,
     certificates::ENDPOINT,
+    routes::PUBLIC,
+    routes::INTERNAL,
 ];
