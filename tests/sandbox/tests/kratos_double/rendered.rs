@@ -55,12 +55,18 @@ fn each_release_takes_every_typical_deployment() {
 #[test]
 fn what_would_be_refused_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../render/04-providers.yaml")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../render/04-providers.yaml"))
+            .unwrap();
     let mut facts = input::read(&text).unwrap();
     facts.version = WorkloadVersion::parse(NEW);
     let run = start(folder.path(), OLD, &facts, |text| text);
     assert!(!is_taken(&run) && run.err.contains("subject_source"), "{}", run.err);
-    for (good, bad) in [("microsoft_tenant:", "microsoft_tenants:"), ("pkce: auto", "pkce: perhaps"), ("provider: google", "provider: twitch")] {
+    for (good, bad) in [
+        ("microsoft_tenant:", "microsoft_tenants:"),
+        ("pkce: auto", "pkce: perhaps"),
+        ("provider: google", "provider: twitch"),
+    ] {
         let run = start(folder.path(), NEW, &facts, |text| text.replace(good, bad));
         assert!(!is_taken(&run) && run.err.contains("keys which are invalid"), "{bad}: {}", run.err);
     }

@@ -18,7 +18,11 @@ pub fn broken(value: &Value) -> Vec<Broken> {
             found.push((path(&["webauthn"]), rule("webauthn/then/required"), missing("config")));
         } else if rp.is_object() && !["id", "display_name"].iter().all(|key| rp[key].is_string()) {
             let reason = "oneOf failed".to_owned();
-            found.push((path(&["webauthn", "config", "rp"]), rule("webauthn/properties/config/properties/rp/oneOf"), reason));
+            found.push((
+                path(&["webauthn", "config", "rp"]),
+                rule("webauthn/properties/config/properties/rp/oneOf"),
+                reason,
+            ));
         }
     }
     let providers = value["selfservice"]["methods"]["oidc"]["config"]["providers"].as_array();
@@ -59,7 +63,9 @@ fn provider_faults(provider: &Value) -> Vec<(&'static str, String)> {
         if !has("client_secret") {
             found.push(("1/else/required", missing("client_secret")));
         }
-        found.extend(apple.into_iter().filter(|key| is_filled(key)).map(|_| ("1/else/allOf/not", not_allowed())));
+        found.extend(
+            apple.into_iter().filter(|key| is_filled(key)).map(|_| ("1/else/allOf/not", not_allowed())),
+        );
     }
     found
 }
@@ -78,7 +84,8 @@ mod tests {
     use serde_json::json;
 
     fn is_taken(provider: Value) -> bool {
-        broken(&json!({"selfservice": {"methods": {"oidc": {"config": {"providers": [provider]}}}}})).is_empty()
+        broken(&json!({"selfservice": {"methods": {"oidc": {"config": {"providers": [provider]}}}}}))
+            .is_empty()
     }
 
     #[test]
@@ -98,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_security_key_needs_a_relying_party() {
-        let faults = |webauthn: Value| broken(&json!({"selfservice": {"methods": {"webauthn": webauthn}}})).len();
+        let faults =
+            |webauthn: Value| broken(&json!({"selfservice": {"methods": {"webauthn": webauthn}}})).len();
         assert_eq!(faults(json!({"enabled": true})), 1);
         assert_eq!(faults(json!({"enabled": false})), 0);
         assert_eq!(faults(json!({"enabled": true, "config": {"rp": {"display_name": "d"}}})), 1);

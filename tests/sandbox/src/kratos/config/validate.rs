@@ -142,7 +142,7 @@ fn hook(value: &Value, path: &[String], rule: &str, found: &mut Vec<Fault>) {
             config.keys().all(|key| WEB_HOOK.contains(&key.as_str()))
                 && config.get("url").is_some_and(Value::is_string)
                 && config.get("method").is_some_and(Value::is_string)
-                && !(config["response"]["ignore"] == true && config["response"]["parse"] == true)
+                && !(request["response"]["ignore"] == true && request["response"]["parse"] == true)
         });
     if !known || !complete {
         fault(path, value, &format!("{rule}/anyOf"), "anyOf failed", found);
