@@ -8,8 +8,8 @@ use super::facts::workload_version;
 use super::observed::Observed;
 use super::service::KRATOS;
 use crate::integrations::{
-    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, routes, smtp, tracing,
-    web_hooks,
+    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, logging, login_ui, routes, smtp,
+    tracing, web_hooks,
 };
 use crate::juju::RelationId;
 use crate::kratos::environment::MAIL_SERVER;
@@ -35,6 +35,8 @@ pub struct Inputs {
     pub public_url: Option<PublicUrl>,
     /// Where other applications reach Kratos, unless directly.
     pub internal_url: Option<PublicUrl>,
+    /// Which units of Loki take logs, and where.
+    pub log_takers: logging::Takers,
     pub problems: Vec<Problem>,
 }
 
@@ -72,6 +74,8 @@ pub fn inputs(observed: &Observed) -> Inputs {
     let otlp = first(observed, tracing::ENDPOINT.name, &mut problems, tracing::otlp);
     let routes = each(observed, routes::PUBLIC.name, &mut problems, routes::address);
     let (public_url, others) = routes::join(routes);
+    let log_takers = each(observed, logging::ENDPOINT.name, &mut problems, logging::takers);
+    let log_takers = sift(log_takers, &mut problems).into_iter().flat_map(|(_, found)| found).collect();
     let internal_url = first(observed, routes::INTERNAL.name, &mut problems, routes::address);
     problems.extend(
         doubles
@@ -91,6 +95,7 @@ pub fn inputs(observed: &Observed) -> Inputs {
         certificates,
         public_url,
         internal_url,
+        log_takers,
         problems,
     }
 }

@@ -1,6 +1,7 @@
 //! The product rules as tables: observed facts in, desired world and status out. No client is involved.
 
 mod inputs;
+mod outputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,6 +37,9 @@ fn context(hook: &str) -> Context {
         ("JUJU_VERSION", "3.6.26"),
         ("JUJU_WORKLOAD_NAME", "kratos"),
         ("JUJU_ACTION_UUID", "4"),
+        ("JUJU_RELATION_ID", "kratos-peers:0"),
+        ("JUJU_DEPARTING_UNIT", "other/0"),
+        ("JUJU_SECRET_ID", "secret:9m4e2mr0ui3e8a215n4g"),
     ]);
     Context::from_environment(&environment).unwrap()
 }
@@ -48,7 +52,7 @@ fn schema(rows: &[&str], is_unused: bool) -> SchemaKnowledge {
 }
 
 /// A leader with everything there: its database is migrated, nothing runs yet.
-fn ready() -> Observed {
+pub fn ready() -> Observed {
     Observed {
         context: context("hooks/config-changed"),
         place: Place::pod(),
@@ -88,6 +92,11 @@ fn ready() -> Observed {
         migration: None,
         migration_took: Duration::ZERO,
     }
+}
+
+/// The same before its migration.
+pub fn pending() -> Observed {
+    Observed { schema: schema(&[APPLIED], false), ..ready() }
 }
 
 fn container(observed: &mut Observed) -> &mut Container {

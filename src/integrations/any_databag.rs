@@ -46,6 +46,7 @@ const KEYS: &[&str] = &[
     "ca",
     "chain",
     "certificate",
+    "endpoint",
     "external_host",
     "scheme",
 ];
@@ -215,6 +216,15 @@ proptest! {
     #[test]
     fn route(relation in relation(&routes::PUBLIC)) {
         check(routes::address(&relation), of_whole);
+    }
+
+    #[test]
+    fn logging(mut relation in relation(&logging::ENDPOINT)) {
+        for (number, text) in [r#"{"url": "https://u:sesame@loki"}"#, r#"{"url": "sesame"}"#].into_iter().enumerate() {
+            let bag = Databag::from([("endpoint".to_owned(), text.to_owned())]);
+            relation.remote_units.insert(format!("loki/{number}").parse().unwrap(), bag);
+        }
+        check(logging::takers(&relation), of_parts);
     }
 
     #[test]
