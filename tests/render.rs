@@ -2,6 +2,8 @@
 //!
 //! With `UPDATE_GOLDEN` in the environment the files are written anew, for a review by eye.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
