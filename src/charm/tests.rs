@@ -91,6 +91,7 @@ pub fn ready() -> Observed {
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
+        cluster: None,
     }
 }
 
