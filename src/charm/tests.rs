@@ -2,6 +2,7 @@
 
 mod inputs;
 mod outputs;
+mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -9,7 +9,8 @@ use crate::migration::Timeout;
 const EXIT_CODES: &str = "Exit codes: 0 what was asked is done; 1 refused or failed; 64 the arguments or the input \
                           cannot be used.";
 
-/// The Kratos charm. Juju runs it without arguments, once per event; with arguments it migrates a database.
+/// The Kratos charm. Juju runs it without arguments, once per event; with arguments it migrates a database,
+/// or shows how it would configure Kratos.
 #[derive(Parser)]
 #[command(name = "kratos-operator", version, after_help = EXIT_CODES)]
 pub struct Arguments {
@@ -22,6 +23,16 @@ pub enum Area {
     /// Plan, run, watch or repair the migration of a Kratos database.
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Show what Kratos would be told: kratos.yaml, environment and files; secrets are hidden.
+    #[command(
+        after_help = EXIT_CODES,
+        after_long_help = "Example:\n  echo '{version: v26.2.0, options: {enforce_mfa: false}}' | kratos-operator render --input -"
+    )]
+    Render {
+        /// A YAML or JSON file with options, relations and so on (docs/configuration.md); - for standard input.
+        #[arg(long, value_name = "FILE")]
+        input: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]

@@ -3,10 +3,11 @@
 //! Given `kratos-operator migrate plan|run|status|repair`, the name of the variable that holds the DSN and the path of a
 //! Kratos program, it does what the actions of the charm do, with the same engine and a child process: to rehearse an
 //! upgrade on a copy, or to migrate without Juju. Standard output carries the answer, standard error what happens and
-//! what went wrong.
+//! what went wrong. `kratos-operator render` shows what Kratos would be told.
 
 mod arguments;
 mod plan;
+mod render;
 mod repair;
 mod run;
 mod show;
@@ -32,8 +33,9 @@ const USAGE: u8 = 64;
 /// Reads the arguments of this process and does what they say. The exit code is 0 only if that is done, 1 if it was
 /// refused or failed, and 64 if the arguments or the input cannot be used.
 pub async fn main() -> ExitCode {
-    let Area::Migrate(command) = match Arguments::try_parse() {
-        Ok(arguments) => arguments.area,
+    let command = match Arguments::try_parse() {
+        Ok(Arguments { area: Area::Migrate(command) }) => command,
+        Ok(Arguments { area: Area::Render { input } }) => return rendered(render::render(&input)),
         Err(error) => {
             // Nobody may be reading any more.
             let _ = error.print();
@@ -63,6 +65,16 @@ pub async fn main() -> ExitCode {
                 print(&stop.json(&target).to_string());
             }
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn rendered(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            note(&format!("kratos-operator: {text}"));
+            ExitCode::from(USAGE)
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Url;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::login_ui::LoginUi;
@@ -51,7 +52,8 @@ pub struct Facts {
 }
 
 /// The keys with which Kratos signs and encrypts, the first in use, the others for reading what they signed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Secrets {
     pub cookie: Vec<Secret>,
     /// Empty: a deployment of before, which never had any.
@@ -61,7 +63,8 @@ pub struct Secrets {
 }
 
 /// Identity schemas by their id, and which one identities get unless told otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SchemaSet {
     pub default_id: String,
     pub schemas: BTreeMap<String, Value>,

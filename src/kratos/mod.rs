@@ -8,6 +8,7 @@ pub mod courier;
 pub mod environment;
 pub mod facts;
 pub mod files;
+pub mod input;
 pub mod login_ui;
 pub mod options;
 pub mod otlp;

@@ -12,6 +12,7 @@ use crate::kratos::version::WorkloadVersion;
 use crate::kratos::web_hook::WebHook;
 
 mod hooks;
+mod hostile;
 mod oidc;
 
 /// Facts with these options; the rest as in [`Facts::sample`].

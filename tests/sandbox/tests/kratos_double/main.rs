@@ -7,6 +7,7 @@ mod connection;
 mod migrations;
 mod privileges;
 mod recorded;
+mod rendered;
 mod server;
 mod upgrade;
 mod world;

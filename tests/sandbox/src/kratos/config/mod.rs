@@ -3,6 +3,7 @@
 //! `migrate sql` only reads and merges the files; `serve` and `courier watch` [`load`] them: with the environment,
 //! checked, and with the identity schemas that they name.
 
+mod conditions;
 mod environment;
 mod outline;
 mod validate;

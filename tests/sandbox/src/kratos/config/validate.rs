@@ -1,6 +1,7 @@
 //! Checks a configuration against the outline, and words each fault as the original's validator does.
 
 use super::super::log::go_text;
+use super::conditions;
 use super::outline::{Node, Type};
 use serde_json::Value;
 
@@ -39,6 +40,9 @@ pub fn faults(root: &Node, value: &Value) -> Vec<Fault> {
     if matches!(algorithm, Some("aes" | "xchacha20-poly1305")) && value["secrets"]["cipher"].is_null() {
         let path = ["secrets".to_owned()];
         missing(&path, "#/allOf/1/then/properties/secrets", "cipher", &mut found);
+    }
+    for (path, rule, reason) in conditions::broken(value) {
+        fault(&path, conditions::at(value, &path), &rule, &reason, &mut found);
     }
     found
 }
@@ -138,6 +142,7 @@ fn hook(value: &Value, path: &[String], rule: &str, found: &mut Vec<Fault>) {
             config.keys().all(|key| WEB_HOOK.contains(&key.as_str()))
                 && config.get("url").is_some_and(Value::is_string)
                 && config.get("method").is_some_and(Value::is_string)
+                && !(request["response"]["ignore"] == true && request["response"]["parse"] == true)
         });
     if !known || !complete {
         fault(path, value, &format!("{rule}/anyOf"), "anyOf failed", found);
