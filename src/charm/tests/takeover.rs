@@ -130,6 +130,6 @@ fn what_the_python_charm_left_is_taken_over() {
     };
     let found: String = bags.iter().map(line).collect();
     assert!(found == KEYS, "takeover.keys should read\n{found}");
-    assert!(desired.new_cookie_secret.is_none(), "sessions stay valid");
+    assert!(desired.new_secrets.is_empty(), "sessions stay valid");
     assert!(matches!(desired.service, DesiredService::Running(_)), "nobody has to run anything");
 }
