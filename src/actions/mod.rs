@@ -29,7 +29,7 @@ pub async fn run(
         "show-migrations" => show_migrations::run(agent, observed).await,
         "repair-migration" => repair_migration::run(agent, pebble, observed).await,
         "pre-refresh-check" => pre_refresh_check::run(agent, pebble, observed).await,
-        name if identities::has(name) => identities::run(agent, name, observed).await,
+        name if identities::has(name) => identities::run(agent, pebble, name, observed).await,
         other => agent.action_fail(&format!("This charm has no action {other:?}")).await,
     }
 }

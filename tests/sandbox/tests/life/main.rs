@@ -13,3 +13,4 @@ mod quiet;
 mod refusals;
 mod secrets;
 mod support;
+mod transfer;
