@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use super::desired::{COOKIE_KEY, COOKIE_LABEL, Desired, DesiredBag};
 use super::observed::Observed;
 use super::services::{self, ServiceFailure};
+use crate::integrations::logging;
 use crate::integrations::peers::WORKLOAD_VERSION;
 use crate::juju::{self, Agent, Bag, NewSecret, Scope, Status};
-use crate::pebble::Client;
+use crate::pebble::{Client, Layer, LogTarget};
 
 /// What came out of it, for the status.
 #[derive(Debug, Default)]
@@ -44,6 +45,7 @@ pub async fn apply(
         tracing::info!("opening port {port}");
         tolerate(agent.open_port(port).await)?;
     }
+    forward_logs(pebble, observed, &desired.log_targets).await;
     let applied = services::apply(agent, pebble, observed, &desired.service).await?;
     if let Some(version) = &desired.workload_version
         && observed.peers.as_ref().and_then(|peers| peers.unit.get(WORKLOAD_VERSION)) != Some(version)
@@ -51,6 +53,23 @@ pub async fn apply(
         tolerate(agent.application_version_set(version).await)?;
     }
     Ok(applied)
+}
+
+/// Before the services, so that what they print at their start is sent. Where it fails, Kratos runs without, and the next
+/// dispatch sees the same difference.
+async fn forward_logs(pebble: &Client, observed: &Observed, desired: &BTreeMap<String, LogTarget>) {
+    let Some(container) = observed.container() else { return };
+    let mut log_targets = desired.clone();
+    log_targets.retain(|name, target| container.plan.log_targets.get(name) != Some(&*target));
+    if log_targets.is_empty() {
+        return;
+    }
+    let names = log_targets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    tracing::info!("telling Pebble where to send logs: {names}");
+    let layer = Layer { log_targets, ..Layer::default() };
+    if let Err(error) = pebble.add_layer(logging::LAYER, &layer, true).await {
+        tracing::warn!("Pebble does not send logs as it should: {error}");
+    }
 }
 
 /// The keys of a databag that are not yet as they should be.

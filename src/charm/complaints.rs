@@ -3,9 +3,10 @@
 use super::facts::{known_facts, public_url};
 use super::inputs::{Problem, inputs};
 use super::observed::Observed;
-use crate::integrations::external_idp;
+use crate::integrations::{external_idp, kratos_info, routes};
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
+use crate::kratos::config::notes;
 use crate::kratos::courier::{Unsent, unsent};
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
@@ -16,6 +17,9 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
     if let Some(facts) = known_facts(observed) {
         complaints.extend(half_a_schema_set(application, &facts));
         complaints.extend(mail(application, &facts));
+        complaints.extend(notes(&facts).into_iter().map(|note| {
+            Status::new(StatusKind::Blocked, note.message(application, &observed.context.model))
+        }));
     }
     complaints
 }
@@ -23,16 +27,22 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
 /// Rows 8 and 9: without a public address identity providers cannot be told where to send browsers back. That is no
 /// reason to stop configuring everything else (weakness 73).
 fn public_address(observed: &Observed) -> Option<Status> {
-    observed.related(external_idp::ENDPOINT.name).next()?;
     if public_url(observed).is_some() {
         return None;
     }
-    let is_routed = observed.related("public-route").next().is_some();
+    let is_read = observed.related(kratos_info::ENDPOINT.name).next().is_some();
+    let is_routed = observed.related(routes::PUBLIC.name).next().is_some();
     let application = observed.application();
     let command = format!("juju integrate {application}:public-route traefik-k8s:traefik-route");
+    if observed.related(external_idp::ENDPOINT.name).next().is_none() {
+        // Weakness 26: nobody else would notice.
+        let text = format!("{} says nothing without a public address", kratos_info::ENDPOINT.name);
+        let text = if is_routed { text } else { format!("{text}: {command}") };
+        return is_read.then(|| Status::new(StatusKind::Active, text));
+    }
     Some(if is_routed {
         Status::new(StatusKind::Waiting, "Waiting for public ingress")
-    } else if observed.related("kratos-info").next().is_some() {
+    } else if is_read {
         let text = "Cannot send integration data without an external hostname. Please provide a traefik-route relation.";
         Status::new(StatusKind::Blocked, format!("{text} {command}"))
     } else {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::public_url;
 use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
+use super::outputs::{log_targets, outputs};
 use super::record;
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, WORKLOAD_VERSION};
@@ -12,6 +13,7 @@ use crate::integrations::{Relation, certificates, external_idp, tracing};
 use crate::juju::{Bag, Port, RelationId};
 use crate::kratos::Secret;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
+use crate::pebble::LogTarget;
 
 /// The label and the key of the secret with which Kratos signs cookies (behaviour row 24).
 pub const COOKIE_LABEL: &str = "cookie_secret";
@@ -29,6 +31,8 @@ pub struct Desired {
     /// The version to show in `juju status`, if it was looked at.
     pub workload_version: Option<String>,
     pub service: DesiredService,
+    /// Where Pebble should send logs; targets that are not named stay as they are.
+    pub log_targets: BTreeMap<String, LogTarget>,
 }
 
 /// Keys of one databag; `None` deletes.
@@ -51,6 +55,7 @@ pub fn desired(observed: &Observed) -> Desired {
         ports: [PUBLIC_PORT, ADMIN_PORT].into_iter().map(Port::tcp).collect(),
         workload_version: observed.version().map(ToString::to_string),
         service,
+        log_targets: log_targets(observed),
     }
 }
 
@@ -64,6 +69,7 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         }
         bags.extend(answers(observed));
     }
+    bags.extend(outputs(observed));
     let Some(peers) = &observed.peers else { return bags };
     if observed.is_leader {
         let databases: Vec<_> = observed.databases.iter().map(|database| database.id.clone()).collect();

@@ -36,7 +36,7 @@ fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Fa
         dsn,
         secrets: Secrets { cookie: vec![cookie.clone()], ..Secrets::default() },
         login_ui: inputs.login_ui,
-        public_url: public_url(observed),
+        public_url: inputs.public_url,
         hydra_admin_url: inputs.hydra_admin_url,
         smtp: inputs.smtp,
         otlp: inputs.otlp,
@@ -56,10 +56,7 @@ pub fn workload_version(observed: &Observed) -> Option<WorkloadVersion> {
     observed.version().cloned().or_else(|| WorkloadVersion::parse(published()?))
 }
 
-/// Where the public route makes Kratos reachable; a route that does not say it yet reads as none.
+/// Where the public route makes Kratos reachable.
 pub fn public_url(observed: &Observed) -> Option<PublicUrl> {
-    observed.related("public-route").find_map(|route| {
-        let (scheme, host) = (route.value("scheme")?, route.value("external_host")?);
-        PublicUrl::parse(&format!("{scheme}://{host}")).ok()
-    })
+    inputs(observed).public_url
 }

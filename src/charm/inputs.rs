@@ -8,13 +8,14 @@ use super::facts::workload_version;
 use super::observed::Observed;
 use super::service::KRATOS;
 use crate::integrations::{
-    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, login_ui, smtp, tracing,
-    web_hooks,
+    ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, logging, login_ui, routes, smtp,
+    tracing, web_hooks,
 };
 use crate::juju::RelationId;
 use crate::kratos::environment::MAIL_SERVER;
 use crate::kratos::login_ui::LoginUi;
 use crate::kratos::provider::OidcProvider;
+use crate::kratos::public_url::PublicUrl;
 use crate::kratos::smtp::Smtp;
 use crate::kratos::web_hook::WebHook;
 
@@ -30,6 +31,12 @@ pub struct Inputs {
     pub smtp: Option<Smtp>,
     pub otlp: Option<Url>,
     pub certificates: BTreeSet<String>,
+    /// Where browsers reach Kratos.
+    pub public_url: Option<PublicUrl>,
+    /// Where other applications reach Kratos, unless directly.
+    pub internal_url: Option<PublicUrl>,
+    /// Which units of Loki take logs, and where.
+    pub log_takers: logging::Takers,
     pub problems: Vec<Problem>,
 }
 
@@ -65,8 +72,18 @@ pub fn inputs(observed: &Observed) -> Inputs {
     let is_unusable = problems.len() > before;
     let smtp = smtp.or_else(|| if is_unusable { last_server(observed) } else { None });
     let otlp = first(observed, tracing::ENDPOINT.name, &mut problems, tracing::otlp);
-    problems
-        .extend(doubles.into_iter().chain(conflicts).map(|(relation, reason)| Problem { relation, reason }));
+    let routes = each(observed, routes::PUBLIC.name, &mut problems, routes::address);
+    let (public_url, others) = routes::join(routes);
+    let log_takers = each(observed, logging::ENDPOINT.name, &mut problems, logging::takers);
+    let log_takers = sift(log_takers, &mut problems).into_iter().flat_map(|(_, found)| found).collect();
+    let internal_url = first(observed, routes::INTERNAL.name, &mut problems, routes::address);
+    problems.extend(
+        doubles
+            .into_iter()
+            .chain(conflicts)
+            .chain(others)
+            .map(|(relation, reason)| Problem { relation, reason }),
+    );
     Inputs {
         providers,
         hydra_admin_url,
@@ -76,6 +93,9 @@ pub fn inputs(observed: &Observed) -> Inputs {
         smtp,
         otlp,
         certificates,
+        public_url,
+        internal_url,
+        log_takers,
         problems,
     }
 }

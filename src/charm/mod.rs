@@ -3,6 +3,7 @@
 //! A migration, asked for by the action or needed by a fresh database, stands between observe and desired:
 //! what it ended with is one more fact to decide on.
 
+mod alarms;
 mod apply;
 mod change;
 mod complaints;
@@ -14,6 +15,7 @@ mod migrate;
 mod observe;
 mod observed;
 mod obstacles;
+mod outputs;
 mod questions;
 mod record;
 mod report;
@@ -57,12 +59,16 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
     for problem in inputs::inputs(&observed).problems {
         tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
+    if let Some(judgement) = outputs::judgements(&observed) {
+        tracing::warn!("{judgement}");
+    }
     let desired = desired(&observed);
     let applied = apply(agent, &pebble, &observed, &desired).await?;
     let status = report::status(&observed, &applied);
     if applied.shown.as_ref().unwrap_or(&observed.status) != &status {
         apply::tolerate(agent.status_set(Scope::Unit, &status).await)?;
     }
+    alarms::send(&observed).await;
     Ok(())
 }
 

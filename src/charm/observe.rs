@@ -16,8 +16,8 @@ use crate::integrations::database::{self, Answer, DatabaseRelation, TLS_SECRET, 
 use crate::integrations::peers::{self, PeerRelation};
 use crate::integrations::{ENDPOINTS, Endpoint, Relation, SecretContent};
 use crate::juju::{
-    self, Agent, Context, Databag, Entity, Event, RelationId, Scope, SecretRead, SecretRef, SecretUri,
-    UnitName,
+    self, Agent, Context, Databag, Entity, Event, Network, RelationId, Scope, SecretRead, SecretRef,
+    SecretUri, UnitName,
 };
 use crate::kratos::command::Kratos;
 use crate::kratos::{Place, Secret};
@@ -216,6 +216,10 @@ async fn relation(
             let remote = bag(agent, id, Entity::Unit(&unit)).await?;
             relation.remote_units.insert(unit, remote);
         }
+    }
+    if endpoint.address {
+        let network = absent_if_gone(agent.network_get(endpoint.name, Some(id)).await)?;
+        relation.address = network.as_ref().and_then(Network::bind_address).map(str::to_owned);
     }
     for key in endpoint.secrets {
         let content = secret_content(agent, relation.remote.get(*key)).await?;

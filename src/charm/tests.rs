@@ -1,6 +1,7 @@
 //! The product rules as tables: observed facts in, desired world and status out. No client is involved.
 
 mod inputs;
+mod outputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -48,7 +49,7 @@ fn schema(rows: &[&str], is_unused: bool) -> SchemaKnowledge {
 }
 
 /// A leader with everything there: its database is migrated, nothing runs yet.
-fn ready() -> Observed {
+pub fn ready() -> Observed {
     Observed {
         context: context("hooks/config-changed"),
         place: Place::pod(),
@@ -88,6 +89,11 @@ fn ready() -> Observed {
         migration: None,
         migration_took: Duration::ZERO,
     }
+}
+
+/// The same before its migration.
+pub fn pending() -> Observed {
+    Observed { schema: schema(&[APPLIED], false), ..ready() }
 }
 
 fn container(observed: &mut Observed) -> &mut Container {

@@ -46,6 +46,9 @@ const KEYS: &[&str] = &[
     "ca",
     "chain",
     "certificate",
+    "endpoint",
+    "external_host",
+    "scheme",
 ];
 
 /// Values of which each is right somewhere.
@@ -81,6 +84,8 @@ const VALUES: &[&str] = &[
     SECRET,
     "https://u:sesame@h",
     "mail.example.com",
+    "id.example.com:8443",
+    "https",
     "\u{0}",
     "%",
     r#"[{"protocol": {"name": "otlp_http"}, "url": "http://t:4318"}]"#,
@@ -206,6 +211,20 @@ proptest! {
     #[test]
     fn certificates(relation in relation(&certificates::ENDPOINT)) {
         check(certificates::certificates(&relation), of_parts);
+    }
+
+    #[test]
+    fn route(relation in relation(&routes::PUBLIC)) {
+        check(routes::address(&relation), of_whole);
+    }
+
+    #[test]
+    fn logging(mut relation in relation(&logging::ENDPOINT)) {
+        for (number, text) in [r#"{"url": "https://u:sesame@loki"}"#, r#"{"url": "sesame"}"#].into_iter().enumerate() {
+            let bag = Databag::from([("endpoint".to_owned(), text.to_owned())]);
+            relation.remote_units.insert(format!("loki/{number}").parse().unwrap(), bag);
+        }
+        check(logging::takers(&relation), of_parts);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
 use crate::kratos::login_ui::{LoginUi, PAGES};
-use crate::kratos::uri::is_uri_reference;
+use crate::kratos::uri::is_page;
 
 /// Only application databags count; we write none.
 pub const ENDPOINT: Endpoint = Endpoint::new("ui-endpoint-info");
@@ -19,7 +19,7 @@ pub fn pages(relation: &Relation) -> Remote<Sifted<LoginUi>> {
     for (key, page) in PAGES {
         match relation.value(key).map(str::trim) {
             None => {}
-            Some(url) if is_uri_reference(url) => *page(&mut pages.used) = Some(url.to_owned()),
+            Some(url) if is_page(url) => *page(&mut pages.used) = Some(url.to_owned()),
             Some(_) => pages.refused.push(format!("{key} is no URL and no path")),
         }
     }

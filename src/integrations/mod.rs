@@ -3,16 +3,24 @@
 #[cfg(test)]
 mod any_databag;
 pub mod certificates;
+pub mod dashboard;
 pub mod database;
 pub mod external_idp;
 pub mod hydra;
+pub mod kratos_info;
+mod log_rules;
+pub mod logging;
 pub mod login_ui;
+pub mod metrics;
 pub mod peers;
 pub mod relation;
+pub mod routes;
+pub mod rules;
 pub mod runs;
 #[cfg(test)]
 pub mod sample;
 pub mod smtp;
+pub mod topology;
 pub mod tracing;
 pub mod web_hooks;
 
@@ -29,4 +37,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     smtp::ENDPOINT,
     tracing::ENDPOINT,
     certificates::ENDPOINT,
+    routes::PUBLIC,
+    routes::INTERNAL,
+    kratos_info::ENDPOINT,
+    metrics::ENDPOINT,
+    dashboard::ENDPOINT,
+    logging::ENDPOINT,
 ];

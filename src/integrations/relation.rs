@@ -16,6 +16,8 @@ pub struct Endpoint {
     pub own_unit: bool,
     /// Whether the databags of the remote units are read.
     pub remote_units: bool,
+    /// Whether this unit's address is asked for, because the other side comes to it.
+    pub address: bool,
     /// Keys of the remote application databag that name secrets to read.
     pub secrets: &'static [&'static str],
 }
@@ -23,7 +25,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint of which only the application databags count.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, own_unit: false, remote_units: false, secrets: &[] }
+        Self { name, own_unit: false, remote_units: false, address: false, secrets: &[] }
     }
 }
 
@@ -41,6 +43,8 @@ pub struct Relation {
     pub remote_units: BTreeMap<UnitName, Databag>,
     /// The contents of the secrets that the remote application databag names, by its key.
     pub secrets: BTreeMap<&'static str, SecretContent>,
+    /// Where this unit listens for the other side, if the endpoint asks for it and Juju tells.
+    pub address: Option<String>,
 }
 
 /// What each of several relations says, in the order of their numbers.
@@ -95,6 +99,7 @@ impl Relation {
             remote: Databag::new(),
             remote_units: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            address: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! never called without the key that it asks for (weakness 17).
 
 use super::relation::{Endpoint, Relation, Remote};
-use crate::kratos::uri::{is_uri, web_url};
+use crate::kratos::uri::{is_document, web_url};
 use crate::kratos::web_hook::{ApiKey, KeyPlace, WebHook, When};
 
 /// Application databags, and the secret with the key; we write nothing.
@@ -37,7 +37,7 @@ fn read(relation: &Relation) -> Result<WebHook, String> {
     let url = relation.required("url")?.trim();
     web_url(url).ok_or("url is no http(s) URL")?;
     let body = relation.required("body")?.trim();
-    if !is_body(body) {
+    if !is_document(body) {
         return Err("body is no base64://, http(s):// or file:// URI".to_owned());
     }
     let method = relation.required("method")?.trim();
@@ -64,11 +64,6 @@ fn read(relation: &Relation) -> Result<WebHook, String> {
 
 fn is_true(relation: &Relation, key: &str) -> bool {
     relation.value(key).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
-}
-
-fn is_body(text: &str) -> bool {
-    ["base64://", "http://", "https://", "file://"].iter().any(|scheme| text.starts_with(scheme))
-        && is_uri(text)
 }
 
 /// RFC 9110: what a method and the name of a header consist of.

@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::files::{self, RECOVERY_TEMPLATE, TEMPLATES};
 use super::otlp;
 use super::secret::Secret;
+use super::uri::web_url;
 
 /// The variable that names the mail server.
 pub const MAIL_SERVER: &str = "COURIER_SMTP_CONNECTION_URI";
@@ -52,7 +53,10 @@ pub fn environment(facts: &Facts) -> BTreeMap<String, String> {
     let origin = facts.public_url.as_ref().map(ToString::to_string);
     set("SELFSERVICE_ALLOWED_RETURN_URLS", origin.as_ref().map(|origin| json_list([format!("{origin}/")])));
     set("SERVE_PUBLIC_BASE_URL", origin);
-    set("OAUTH2_PROVIDER_URL", facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())));
+    set(
+        "OAUTH2_PROVIDER_URL",
+        facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())).filter(|url| web_url(url).is_some()),
+    );
     set(MAIL_SERVER, facts.smtp.as_ref().and_then(|smtp| smtp.uri().ok()));
     let template = options.recovery_email_template.as_ref();
     set(

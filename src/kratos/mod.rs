@@ -22,6 +22,7 @@ pub mod smtp;
 pub mod uri;
 pub mod version;
 pub mod web_hook;
+pub mod yaml;
 
 pub use facts::Facts;
 pub use place::Place;

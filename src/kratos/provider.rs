@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::secret::Secret;
-use super::uri::is_uri;
+use super::uri::{is_document, web_url};
 use super::version::WorkloadVersion;
 
 /// One provider. What is `None` or empty is not rendered.
@@ -98,16 +98,19 @@ impl OidcProvider {
         if self.id.is_empty() || matches!(self.id.as_str(), "." | "..") || self.id.contains('/') {
             return Err("its id cannot stand in a URL".to_owned());
         }
-        let uris = [
-            ("issuer_url", &self.issuer_url),
-            ("auth_url", &self.auth_url),
-            ("token_url", &self.token_url),
-            ("mapper_url", &self.mapper_url),
-        ];
+        let uris =
+            [("issuer_url", &self.issuer_url), ("auth_url", &self.auth_url), ("token_url", &self.token_url)];
         for (key, uri) in uris {
-            if uri.as_deref().is_some_and(|uri| !is_uri(uri)) {
+            if uri.as_deref().is_some_and(|uri| web_url(uri).is_none()) {
                 return Err(format!("{key} is no URL"));
             }
+        }
+        if self.mapper_url.as_deref().is_some_and(|url| !is_document(url)) {
+            return Err("mapper_url is no URL of a Jsonnet document".to_owned());
+        }
+        let is_old = version.is_some() && version < WorkloadVersion::parse("v25.4.0").as_ref();
+        if is_old && self.subject_source.as_deref() == Some("oid") {
+            return Err("this Kratos does not know the subject_source oid".to_owned());
         }
         let words = [
             ("subject_source", &self.subject_source, ["userinfo", "me", "oid"].as_slice()),
@@ -172,9 +175,18 @@ fn are_claims(claims: &Value) -> bool {
     };
     let is_claim =
         |claim: &Value| claim.is_null() || claim.as_object().is_some_and(|asked| asked.iter().all(is_asked));
-    let is_place = |place: &Value| place.as_object().is_some_and(|names| names.values().all(is_claim));
-    let places = ["userinfo", "id_token"].into_iter().filter_map(|place| claims.get(place));
-    claims.is_object() && places.into_iter().all(is_place)
+    // Longer than any claim's name, and shorter than YAML allows a key to be.
+    let is_name = |name: &String| name.len() <= 256;
+    let is_names = |names: &Value| {
+        names
+            .as_object()
+            .is_some_and(|names| names.iter().all(|(name, claim)| is_name(name) && is_claim(claim)))
+    };
+    let is_place = |(place, names): (&String, &Value)| match place.as_str() {
+        "userinfo" | "id_token" => is_names(names),
+        _ => is_name(place),
+    };
+    claims.as_object().is_some_and(|claims| claims.iter().all(is_place))
 }
 
 #[cfg(test)]
@@ -231,7 +243,10 @@ mod tests {
             change(&mut provider);
             provider.check(None).unwrap_err()
         };
-        assert_eq!(reason(|p| p.mapper_url = Some("function() {}".to_owned())), "mapper_url is no URL");
+        assert_eq!(
+            reason(|p| p.mapper_url = Some("function() {}".to_owned())),
+            "mapper_url is no URL of a Jsonnet document"
+        );
         assert_eq!(reason(|p| p.pkce = Some("yes".to_owned())), "pkce is none of auto, never, force");
         let claims = |claims| {
             let provider = OidcProvider { requested_claims: Some(claims), ..provider("google") };

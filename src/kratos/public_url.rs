@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::uri::web_url;
+
 /// Scheme, host and perhaps a port; no path.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -18,7 +20,9 @@ impl PublicUrl {
         let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let is_open = url.username().is_empty() && url.password().is_none();
         let is_web = matches!(url.scheme(), "http" | "https");
-        (is_web && is_bare && is_open).then_some(Self(url)).ok_or_else(refused)
+        // The parser takes hosts that Kratos would refuse, such as `a{b`.
+        let is_plain = web_url(&url.origin().ascii_serialization()).is_some();
+        (is_web && is_bare && is_open && is_plain).then_some(Self(url)).ok_or_else(refused)
     }
 
     /// Without the port.
@@ -59,9 +63,17 @@ mod tests {
         let url = PublicUrl::parse("https://Id.Example.com:8443/").unwrap();
         assert_eq!((url.host(), url.to_string().as_str()), ("id.example.com", "https://id.example.com:8443"));
         assert_eq!(PublicUrl::parse("https://x:443").unwrap().origin(), "https://x");
-        for text in
-            ["", "x", "ftp://x", "https://", "https://x/path", "https://x?q", "https://u@x", "https://x y"]
-        {
+        for text in [
+            "",
+            "x",
+            "ftp://x",
+            "https://",
+            "https://x/path",
+            "https://x?q",
+            "https://u@x",
+            "https://x y",
+            "https://x{y",
+        ] {
             assert!(PublicUrl::parse(text).unwrap_err().contains("is no http"), "{text}");
         }
     }

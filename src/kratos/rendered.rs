@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::version::WorkloadVersion;
+use super::yaml;
 
 /// The parts that a running Kratos does not take over: measured for listeners, log and DSN; a tracer and the modes of
 /// the process are made once at the start.
@@ -54,10 +55,7 @@ pub fn finish(text: &str, kept: &BTreeMap<String, String>, version: Option<&Work
         map.insert(REVISION.to_owned(), own.clone().into());
         revision = Some(own);
     }
-    match serde_yaml::to_string(&whole) {
-        Ok(text) => Finished { text, revision },
-        Err(_) => Finished { text: text.to_owned(), revision: None },
-    }
+    Finished { text: yaml::text(&whole), revision }
 }
 
 /// What forces a restart: the digest of each value, by its path with dots.

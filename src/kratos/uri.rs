@@ -1,51 +1,39 @@
 //! Which texts Kratos takes for a URI: one that it does not take would make it refuse its whole configuration.
 //!
-//! Kratos checks the formats `uri` and `uri-reference` with Go's `net/url`. The rules here are a little stricter (no
-//! white space, no backslash), so that what passes has one meaning only.
+//! Kratos checks the formats `uri` and `uri-reference` with Go's `net/url`, which is stricter about hosts than RFC 3986 and
+//! laxer about the rest. What passes here is well formed to both, so it has one meaning only.
 
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use fluent_uri::{Uri, UriRef};
 use reqwest::Url;
 
-/// Whether `text` is an absolute URI, such as `base64://e30=` or `https://id.example.com/x`.
-pub fn is_uri(text: &str) -> bool {
-    is_clean(text) && scheme(text).is_some() && Url::parse(text).is_ok()
-}
-
-/// An absolute `http` or `https` URI with a host.
+/// An absolute `http` or `https` URL with a host.
 pub fn web_url(text: &str) -> Option<Url> {
-    let is_web = scheme(text).is_some_and(|scheme| {
-        let is_known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-        is_known && text[scheme.len()..].starts_with("://")
-    });
-    if is_web && is_clean(text) { Url::parse(text).ok() } else { None }
+    let uri = Uri::parse(text).ok()?;
+    let is_web = ["http", "https"].contains(&uri.scheme().as_str().to_ascii_lowercase().as_str());
+    let is_host = |host: &str| !host.is_empty() && !host.contains('%');
+    let is_plain = is_web && uri.authority().is_some_and(|authority| is_host(authority.host()));
+    is_plain.then(|| Url::parse(text).ok()).flatten()
 }
 
-/// Whether `text` is an absolute URI or a reference relative to one, such as `/ui/login`.
-pub fn is_uri_reference(text: &str) -> bool {
-    if scheme(text).is_some() {
-        return is_uri(text);
+/// A place for a browser to go to: a web URL, or a reference relative to Kratos' public one, such as `/ui/login`.
+pub fn is_page(text: &str) -> bool {
+    match UriRef::parse(text) {
+        Ok(reference) if reference.scheme().is_some() => web_url(text).is_some(),
+        Ok(reference) => reference.authority().is_none() && !text.is_empty(),
+        Err(_) => false,
     }
-    let first_segment = text.split(['/', '?', '#']).next().unwrap_or_default();
-    let base = Url::parse("http://base.invalid/");
-    is_clean(text) && !first_segment.contains(':') && base.is_ok_and(|base| base.join(text).is_ok())
 }
 
-fn scheme(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once(':')?;
-    let is_letter = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
-    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    (is_letter && scheme.bytes().all(is_scheme)).then_some(scheme)
-}
-
-fn is_clean(text: &str) -> bool {
-    let is_escape = |after: &str| {
-        let digits = after.as_bytes();
-        digits.len() >= 2 && digits[..2].iter().all(u8::is_ascii_hexdigit)
-    };
-    !text.is_empty()
-        && !text.contains(|character: char| {
-            character.is_control() || character.is_whitespace() || character == '\\'
-        })
-        && text.split('%').skip(1).all(is_escape)
+/// A document that Kratos loads: in itself (`base64://`), on a web server, or in a file of the workload.
+pub fn is_document(text: &str) -> bool {
+    if let Some(data) = text.strip_prefix("base64://") {
+        let content = BASE64_STANDARD.decode(data).or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(data));
+        return Uri::parse(text).is_ok() && content.is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok());
+    }
+    let is_file = text.strip_prefix("file:///").is_some_and(|path| !path.is_empty());
+    (is_file && Uri::parse(text).is_ok()) || web_url(text).is_some()
 }
 
 #[cfg(test)]
@@ -53,32 +41,61 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absolute_and_relative_ones_are_told_apart() {
-        for text in
-            ["https://id.example.com", "http://10.1.2.3:4433/a?b=c#d", "base64://e30=", "https://h/ü%20"]
-        {
-            assert!(is_uri(text) && is_uri_reference(text), "{text}");
+    fn web_urls_have_a_host_that_go_takes() {
+        for text in [
+            "http://a",
+            "https://a.b-c_d:8443/p%20q?r=s&t#u",
+            "HTTP://[::1]:80/",
+            "http://10.1.2.3:4433/a?b=c#d",
+        ] {
+            assert!(web_url(text).is_some() && is_page(text) && is_document(text), "{text}");
         }
-        for text in ["/ui/login", "login", "?flow=1", "//host/path"] {
-            assert!(is_uri_reference(text) && !is_uri(text), "{text}");
+        let none = [
+            "",
+            " ",
+            "ftp://a",
+            "http:a",
+            "http://",
+            "http:///p",
+            "http://a b",
+            "http://a/b c",
+            "http://a/%zz",
+            "http://a%41/",
+            "http://a:b/",
+            "http://a:99999/",
+            "http://\u{fc}/",
+            "http://a/\n",
+            "http://a/{b}",
+            "//a/b",
+            "http://a/b\\c",
+            "http:\\\\a",
+            "javascript:alert(1)",
+            "tempo:4318",
+            "1:2",
+            "%",
+            "http://[::1",
+        ];
+        for text in none {
+            assert!(web_url(text).is_none() && !is_page(text) && !is_document(text), "{text}");
         }
-        for text in
-            ["", " ", "http://", "http://a b", "/a b", "https://h/%zz", "http:\\\\h", "a\nb", "1:2", "%"]
-        {
-            assert!(!is_uri_reference(text), "{text}");
-        }
-        assert!(!is_uri_reference("http://[::1"));
     }
 
     #[test]
-    fn web_urls_have_a_host() {
-        for text in ["http://tempo:4318", "HTTPS://h/x"] {
-            assert!(web_url(text).is_some(), "{text}");
+    fn pages_may_be_relative() {
+        for page in ["/ui/login", "/ui/login?flow=1#x", "ui/login", "?a=b"] {
+            assert!(is_page(page) && web_url(page).is_none(), "{page}");
         }
-        for text in
-            ["tempo:4318", "http:tempo", "ftp://h", "https://", "https://h:99999", "/x", "http:///x y"]
+    }
+
+    #[test]
+    fn documents_may_be_in_themselves() {
+        for document in ["base64://eyJ9", "base64://", "base64://YQ==", "file:///etc/x.jsonnet"] {
+            assert!(is_document(document), "{document}");
+        }
+        for document in
+            ["base64://a", "base64://%%", "file://relative", "file:///", "base64:///w==", "function() {}"]
         {
-            assert!(web_url(text).is_none(), "{text}");
+            assert!(!is_document(document), "{document}");
         }
     }
 }

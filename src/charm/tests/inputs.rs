@@ -162,7 +162,14 @@ fn rows_8_and_9_and_weakness_73_a_missing_address_is_told_and_stops_nothing() {
             with([idp(), related("public-route:9", &[("external_host", "")])]),
             "waiting Waiting for public ingress",
         ),
-        (with([related("kratos-info:5", &[])]), "active "),
+        (
+            with([related("kratos-info:5", &[])]),
+            "active kratos-info says nothing without a public address: juju integrate kratos:public-route traefik-k8s:traefik-route",
+        ),
+        (
+            with([related("kratos-info:5", &[]), related("public-route:9", &[])]),
+            "active kratos-info says nothing without a public address",
+        ),
         (with([idp(), route(), related("kratos-info:5", &[])]), "active "),
     ];
     for (observed, expected) in cases {

@@ -38,6 +38,14 @@ pub struct InterfaceAddress {
     pub cidr: String,
 }
 
+impl Network {
+    /// The address of the first interface: where a service for this endpoint should listen.
+    pub fn bind_address(&self) -> Option<&str> {
+        let address = self.bind_addresses.iter().flat_map(|interface| &interface.addresses).next()?;
+        Some(address.value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
 impl Agent {
     /// Opens a port on the application's service.
     pub async fn open_port(&self, port: &Port) -> Result<()> {

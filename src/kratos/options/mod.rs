@@ -190,15 +190,29 @@ impl Reader<'_> {
 
     fn email(&self, option: &'static str, default: &str) -> Result<String, InvalidOption> {
         let text = self.line(option, default, "identity@example.com")?;
-        let plain = |part: &str| {
-            !part.is_empty()
-                && !part.chars().any(|character| character.is_whitespace() || "<>@,;\"".contains(character))
-        };
         match text.rsplit_once('@') {
-            Some((local, domain)) if plain(local) && plain(domain) => Ok(text),
+            Some((local, domain)) if is_local_part(local) && is_domain(domain) => Ok(text),
             _ => self.refuse(option, text, "it is an e-mail address", "identity@example.com"),
         }
     }
+}
+
+/// Words of RFC 5322 with single dots between them; Kratos knows no other form.
+fn is_local_part(text: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
+    };
+    text.len() <= 64 && text.split('.').all(is_word)
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !(label.starts_with('-') || label.ends_with('-'))
+    };
+    text.len() <= 189 && text.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -248,6 +262,8 @@ mod tests {
             (json!({"no_proxy": "a\nb"}), "no_proxy=a\\nb", "no_proxy=localhost"),
             (json!({"sender_email": "nobody"}), "sender_email=nobody", "sender_email=identity@"),
             (json!({"sender_email": "a b@c"}), "sender_email=a b@c", "sender_email=identity@"),
+            (json!({"sender_email": "a..b@c"}), "sender_email=a..b@c", "sender_email=identity@"),
+            (json!({"sender_email": "a@-c"}), "sender_email=a@-c", "sender_email=identity@"),
             (
                 json!({"recovery_email_template": "{{ .RecoveryCode"}),
                 "recovery_email_template={{ .RecoveryCode: it is a Go template",

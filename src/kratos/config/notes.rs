@@ -1,0 +1,67 @@
+//! What was left out of what Kratos is told, and where it came from.
+
+use super::KratosConfig;
+use crate::kratos::facts::Facts;
+use crate::kratos::otlp;
+use crate::kratos::uri::web_url;
+
+/// Something that a source said and Kratos would refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// A sentence without its full stop, and without a secret.
+    pub text: String,
+    pub source: Source,
+}
+
+/// Where it has to be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The application at the other end of this endpoint's relations.
+    Endpoint(&'static str),
+    ConfigMap(&'static str),
+}
+
+impl Note {
+    pub(super) fn of_endpoint(endpoint: &'static str, text: impl Into<String>) -> Self {
+        Self { text: text.into(), source: Source::Endpoint(endpoint) }
+    }
+
+    pub(super) fn of_config_map(name: &'static str, text: impl Into<String>) -> Self {
+        Self { text: text.into(), source: Source::ConfigMap(name) }
+    }
+
+    /// The text of a status: what is wrong, and the command that leads to the place where it is mended.
+    pub fn message(&self, application: &str, model: &str) -> String {
+        match self.source {
+            Source::Endpoint(endpoint) => format!(
+                "{}; see what is integrated with {endpoint}: juju status {application} --relations",
+                self.text
+            ),
+            Source::ConfigMap(name) => {
+                format!("{}; mend it: kubectl --namespace {model} edit configmap {name}", self.text)
+            }
+        }
+    }
+}
+
+/// Everything that is left out of the configuration and of the environment.
+pub fn notes(facts: &Facts) -> Vec<Note> {
+    let mut notes = KratosConfig::render(facts).1;
+    if let Some(Err(reason)) = facts.smtp.as_ref().map(|smtp| smtp.uri()) {
+        notes.push(Note::of_endpoint("smtp", format!("No mail is sent: {reason}")));
+    }
+    if let Some(Err(reason)) = facts.otlp.as_ref().map(otlp::endpoint) {
+        notes.push(Note::of_endpoint("tracing", reason));
+    }
+    if let Some(url) = facts.hydra_admin_url.as_ref().filter(|url| web_url(url.as_str()).is_none()) {
+        let text = format!("The address of Hydra is not used: {} is no http(s):// URL", shown(url.as_str()));
+        notes.push(Note::of_endpoint("hydra-endpoint-info", text));
+    }
+    notes
+}
+
+/// A text of somebody else for a status: on one line and not long.
+pub(super) fn shown(text: &str) -> String {
+    let start: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    format!("\"{start}\"")
+}
