@@ -8,6 +8,7 @@ pub mod cli;
 pub mod integrations;
 pub mod juju;
 pub mod kratos;
+pub mod kubernetes;
 pub mod migration;
 pub mod pebble;
 pub mod postgres;

@@ -19,6 +19,8 @@ pub struct Applied {
     pub failure: Option<ServiceFailure>,
     /// The status that was shown meanwhile.
     pub shown: Option<Status>,
+    /// What Kubernetes did not do.
+    pub cluster: Vec<Status>,
 }
 
 /// Makes the world as desired. Only an agent that cannot be reached is an error.

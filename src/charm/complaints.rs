@@ -1,5 +1,6 @@
 //! What is wrong without standing in the way: the services are configured and run, but a person should know.
 
+use super::cluster;
 use super::facts::{known_facts, public_url};
 use super::inputs::{Problem, inputs};
 use super::observed::Observed;
@@ -21,6 +22,7 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
             Status::new(StatusKind::Blocked, note.message(application, &observed.context.model))
         }));
     }
+    complaints.extend(cluster::complaints(observed));
     complaints
 }
 

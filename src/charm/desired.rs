@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cluster::{self, DesiredCluster};
 use super::facts::public_url;
 use super::inputs::inputs;
 use super::observed::{CookieSecret, Observed};
 use super::outputs::{log_targets, outputs};
 use super::record;
 use super::service::{DesiredService, desired_service};
-use crate::integrations::peers::{MIGRATION_RUNS, WORKLOAD_VERSION};
+use crate::integrations::peers::{MIGRATION_RUNS, RESOURCE_LIMITS, WORKLOAD_VERSION};
 use crate::integrations::{Relation, certificates, external_idp, tracing};
 use crate::juju::{Bag, Port, RelationId};
 use crate::kratos::Secret;
@@ -31,6 +32,8 @@ pub struct Desired {
     /// The version to show in `juju status`, if it was looked at.
     pub workload_version: Option<String>,
     pub service: DesiredService,
+    /// What the leader writes to Kubernetes.
+    pub cluster: DesiredCluster,
     /// Where Pebble should send logs; targets that are not named stay as they are.
     pub log_targets: BTreeMap<String, LogTarget>,
 }
@@ -55,6 +58,7 @@ pub fn desired(observed: &Observed) -> Desired {
         ports: [PUBLIC_PORT, ADMIN_PORT].into_iter().map(Port::tcp).collect(),
         workload_version: observed.version().map(ToString::to_string),
         service,
+        cluster: cluster::desired(observed),
         log_targets: log_targets(observed),
     }
 }
@@ -83,6 +87,9 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         let mut keys = peers.record(&observed.context.unit, &databases, migrated);
         if let Some(runs) = record::runs(observed, peers) {
             keys.insert(MIGRATION_RUNS.to_owned(), Some(runs));
+        }
+        if let Some(is_set) = cluster::mark(observed) {
+            keys.insert(RESOURCE_LIMITS.to_owned(), is_set.then(|| "set".to_owned()));
         }
         bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::App, keys });
     }

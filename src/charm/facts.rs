@@ -43,8 +43,8 @@ fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Fa
         registration_hooks: inputs.registration_hooks,
         login_hooks: inputs.login_hooks,
         related_providers: inputs.providers.into_iter().map(|(_, provider)| provider).collect(),
-        stored_providers: vec![],
-        stored_schemas: None,
+        stored_providers: observed.stored_providers().unwrap_or_default().usable,
+        stored_schemas: observed.stored_schemas().unwrap_or_default(),
         verification_template: observed.verification_template.clone(),
         certificates: inputs.certificates.into_iter().collect(),
     }

@@ -6,6 +6,7 @@
 mod alarms;
 mod apply;
 mod change;
+mod cluster;
 mod complaints;
 mod desired;
 mod facts;
@@ -36,10 +37,17 @@ pub use service::{COURIER, KRATOS, READY};
 use crate::actions;
 use crate::juju::{self, Agent, Context, Event, Scope, WorkloadEvent, WorkloadEventKind};
 use crate::kratos::Place;
+use crate::kubernetes::{Access, Connection};
 use crate::pebble::Client;
 
-/// Handles one event. An error means that the agent cannot be reached: the hook has failed and Juju repeats it.
-pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Result<()> {
+/// Handles one event; `access` is the way to Kubernetes, if there is one. An error means that the agent cannot be
+/// reached: the hook has failed and Juju repeats it.
+pub async fn dispatch(
+    agent: &Agent,
+    context: Context,
+    place: Place,
+    access: Option<Access>,
+) -> juju::Result<()> {
     let pebble = Client::new(&place.socket);
     let event = context.event.clone();
     note(&event);
@@ -47,7 +55,11 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
         // The unit goes; Kubernetes ends what runs.
         return Ok(());
     }
+    let mut kubernetes = access.map(Connection::new);
     let mut observed = observe(agent, &pebble, context, place).await?;
+    if let Some(kubernetes) = &mut kubernetes {
+        cluster::look(kubernetes, &mut observed).await;
+    }
     if let Event::Action(action) = &event {
         actions::run(agent, &pebble, action, &mut observed).await?;
     } else {
@@ -56,6 +68,10 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
             migrate::automatic(agent, &pebble, &mut observed, &job).await?;
         }
     }
+    if let Some(kubernetes) = &mut kubernetes {
+        // A migration may have cleared the way for what was not asked before.
+        cluster::look(kubernetes, &mut observed).await;
+    }
     for problem in inputs::inputs(&observed).problems {
         tracing::warn!("{}: {}", problem.relation, problem.reason);
     }
@@ -63,7 +79,10 @@ pub async fn dispatch(agent: &Agent, context: Context, place: Place) -> juju::Re
         tracing::warn!("{judgement}");
     }
     let desired = desired(&observed);
-    let applied = apply(agent, &pebble, &observed, &desired).await?;
+    let mut applied = apply(agent, &pebble, &observed, &desired).await?;
+    if let Some(kubernetes) = &mut kubernetes {
+        applied.cluster = cluster::apply(kubernetes, &observed, &desired.cluster).await;
+    }
     let status = report::status(&observed, &applied);
     if applied.shown.as_ref().unwrap_or(&observed.status) != &status {
         apply::tolerate(agent.status_set(Scope::Unit, &status).await)?;

@@ -61,6 +61,7 @@ pub async fn observe(
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
+        cluster: None,
         context,
         place,
     };

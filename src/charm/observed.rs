@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::cluster::Cluster;
 use crate::integrations::Relation;
 use crate::integrations::database::{Answer, CA_PATH, DatabaseRelation, database_name};
 use crate::integrations::peers::PeerRelation;
@@ -42,6 +43,8 @@ pub struct Observed {
     pub migration: Option<Outcome>,
     /// How long it took.
     pub migration_took: Duration,
+    /// What Kubernetes told; `None`: there is none.
+    pub cluster: Option<Cluster>,
 }
 
 /// The secret with which Kratos signs cookies.

@@ -3,6 +3,7 @@
 //! The order is that of the behaviour rows; the status of the highest class wins, the first inside a class.
 //! Each text that a person must act on ends with the command to run.
 
+use super::cluster;
 use super::facts::known_facts;
 use super::observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
 use crate::integrations::database::Answer;
@@ -13,6 +14,7 @@ use crate::migration::{self, Schema};
 /// Everything that keeps the charm from (re)starting the services, in the order of the behaviour rows.
 pub fn obstacles(observed: &Observed) -> Vec<Status> {
     [
+        cluster::trust(observed),
         container(observed),
         peers(observed),
         database(observed),
@@ -22,6 +24,7 @@ pub fn obstacles(observed: &Observed) -> Vec<Status> {
         webauthn(observed),
         version(observed),
         migration(observed),
+        cluster::unread(observed),
     ]
     .into_iter()
     .flatten()

@@ -72,13 +72,13 @@ fn of_leader(
 fn kratos_info(observed: &Observed, inputs: &Inputs, backend: Backend<'_>) -> Keys {
     let Some(public_url) = &inputs.public_url else { return kratos_info::nothing() };
     let at = Whereabouts { public_url, internal_url: inputs.internal_url.as_ref(), backend };
-    let maps = ConfigMaps {
-        providers: "oidc-providers",
-        schemas: "identity-schemas",
-        namespace: &observed.context.model,
-    };
+    let maps = observed.config_map_names().map(|(schemas, providers)| ConfigMaps {
+        providers,
+        schemas,
+        namespace: observed.namespace(),
+    });
     let features = known_facts(observed).map(|facts| Features::new(&facts));
-    kratos_info::databag(at, Some(maps), features.as_ref())
+    kratos_info::databag(at, maps, features.as_ref())
 }
 
 /// What Pebble should do with the logs of the services; targets that are not named stay as they are.

@@ -15,6 +15,7 @@ pub fn status(observed: &Observed, applied: &Applied) -> Status {
         statuses.push(Status::new(StatusKind::Blocked, with_command(observed, failure)));
     }
     statuses.extend(complaints(observed));
+    statuses.extend(applied.cluster.iter().cloned());
     worst(statuses).unwrap_or_else(|| Status::new(StatusKind::Active, ""))
 }
 

@@ -68,7 +68,7 @@ pub async fn apply(
         }
     };
     let failure = result.unwrap_or_else(|error| Some(failure(&error)));
-    Ok(Applied { failure, shown })
+    Ok(Applied { failure, shown, ..Applied::default() })
 }
 
 /// The log lines of a failed start hold what Kratos printed, perhaps a secret: they stay where they are.

@@ -37,6 +37,9 @@ fn context(hook: &str) -> Context {
         ("JUJU_VERSION", "3.6.26"),
         ("JUJU_WORKLOAD_NAME", "kratos"),
         ("JUJU_ACTION_UUID", "4"),
+        ("JUJU_RELATION_ID", "kratos-peers:0"),
+        ("JUJU_DEPARTING_UNIT", "other/0"),
+        ("JUJU_SECRET_ID", "secret:9m4e2mr0ui3e8a215n4g"),
     ]);
     Context::from_environment(&environment).unwrap()
 }
@@ -88,6 +91,7 @@ pub fn ready() -> Observed {
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
+        cluster: None,
     }
 }
 

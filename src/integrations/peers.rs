@@ -19,6 +19,10 @@ const MIGRATION_VERSION: &str = "migration_version_";
 /// The last runs of the migration, see [`runs`](super::runs).
 pub const MIGRATION_RUNS: &str = "migration_runs";
 
+/// Says that limits of the workload container were set in Kubernetes, so that somebody looks for them once they are
+/// unset.
+pub const RESOURCE_LIMITS: &str = "resource_limits";
+
 /// The peer relation, seen from one unit.
 #[derive(Clone, Debug)]
 pub struct PeerRelation {
@@ -40,6 +44,11 @@ impl PeerRelation {
     /// The workload version that this unit published last.
     pub fn workload_version(&self) -> Option<&String> {
         self.unit.get(WORKLOAD_VERSION)
+    }
+
+    /// Whether limits of the workload container were set.
+    pub fn has_resource_limits(&self) -> bool {
+        self.application.contains_key(RESOURCE_LIMITS)
     }
 
     /// The last runs of the migration, newest last.

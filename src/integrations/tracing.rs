@@ -69,7 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_one_stable_text() {
+    fn weakness_60_the_request_is_one_stable_text_and_https_stays() {
+        assert_eq!(
+            read(&format!("[{}]", receiver("otlp_http", "https://t:4318"))).ready().unwrap().scheme(),
+            "https"
+        );
         assert_eq!(request()[RECEIVERS].as_deref(), Some(r#"["otlp_http"]"#));
     }
 }

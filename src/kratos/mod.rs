@@ -19,6 +19,7 @@ pub mod public_url;
 pub mod rendered;
 pub mod secret;
 pub mod smtp;
+pub mod stored;
 pub mod uri;
 pub mod version;
 pub mod web_hook;

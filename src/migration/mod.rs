@@ -16,6 +16,7 @@ mod prepare;
 pub mod repair;
 mod run;
 mod schema;
+mod sql;
 mod stop;
 mod survey;
 mod timeout;

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::outcome::Failure;
 use super::output::{Progress, say};
 use super::plan::{Mode, Plan, plan_of_run};
-use super::preflight::{Facts, Verdict, preflight};
+use super::preflight::{Facts, preflight};
 use super::schema::Schema;
 use super::survey::Program;
 use crate::kratos::command::Kratos;
@@ -51,13 +51,8 @@ pub(super) async fn prepare(
         force: job.force,
     };
     let report = preflight(side, facts).await;
-    if report.is_refused() {
-        let text = |(name, finding): (&str, &super::preflight::Finding)| match finding.remedy.as_str() {
-            "" => format!("{name}: {}", finding.text),
-            remedy => format!("{name}: {}; remedy: {remedy}", finding.text),
-        };
-        let refusals: Vec<String> = report.findings(Verdict::Refusal).map(text).collect();
-        return Err(Failure::Refused(refusals.join(" | ")));
+    if let Some(refusal) = report.refusal() {
+        return Err(Failure::Refused(refusal));
     }
     say(progress, report.to_string());
     let Some(plan) = plan else { return Ok(Prepared::default()) };

@@ -11,9 +11,9 @@ use super::job::{Job, connect};
 use super::leftovers::end_leftovers;
 use super::outcome::{Failure, Outcome, Report, Trail};
 use super::output::{Lines, Progress, say};
-use super::preflight::{OUR_SESSIONS, refuse_pooler};
+use super::preflight::{OUR_SESSIONS, preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
-use super::schema::Schema;
+use super::schema::{Migration, Schema};
 use super::stop::{LIMIT, end_sessions, stop};
 use super::survey::{Program, look, program};
 use super::verdict::{End, Facts, check_indexes, verdict};
@@ -75,8 +75,16 @@ async fn run_locked(
     if is_careful {
         return run.behind_the_fence().await;
     }
-    respect_administrator(job, side).await?;
-    run.go(&Counts::new()).await
+    let is_fenced = respect_administrator(job, side).await?;
+    if !before.is_current() {
+        refuse_without_rights(job, side, before.pending.as_deref()).await?;
+    }
+    let outcome = run.go(&Counts::new()).await;
+    if is_fenced {
+        // A run that was killed after its last migration left it.
+        run.lift().await?;
+    }
+    outcome
 }
 
 /// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is asked
@@ -88,6 +96,7 @@ async fn run_fresh(
     progress: &UnboundedSender<Progress>,
 ) -> Outcome {
     respect_administrator(job, side).await?;
+    refuse_without_rights(job, side, None).await?;
     let (nothing, prepared) = (Program::default(), Prepared::default());
     let before = Schema::compare(&BTreeSet::new(), &nothing.known, true);
     let run = Run { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
@@ -101,13 +110,26 @@ async fn run_fresh(
     verdict(Facts { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end).await
 }
 
-/// Our connections override a read-only setting of the role, which an administrator may have made for a reason.
-async fn respect_administrator(job: &Job, side: &Connection) -> Result<(), Failure> {
-    if fence::state(side).await?.is_none_or(|state| state.is_marked_ours()) {
-        return Ok(());
+/// Our connections override a read-only setting of the role, which an administrator may have made for a reason. Tells
+/// whether there is one that an earlier run left.
+async fn respect_administrator(job: &Job, side: &Connection) -> Result<bool, Failure> {
+    match fence::state(side).await? {
+        None => return Ok(false),
+        Some(state) if state.is_marked_ours() => return Ok(true),
+        Some(_) => {}
     }
     let (role, database) = (job.dsn.username().to_owned(), job.dsn.database().to_owned());
     Err(Failure::Fence(fence::FenceError::Foreign { role, database }.to_string()))
+}
+
+/// A missing right would stop Kratos somewhere in the middle.
+async fn refuse_without_rights(
+    job: &Job,
+    side: &Connection,
+    pending: Option<&[Migration]>,
+) -> Result<(), Failure> {
+    let report = preflight_of_unused(side, job.dsn.database(), pending).await;
+    report.refusal().map_or(Ok(()), |refusal| Err(Failure::Refused(refusal)))
 }
 
 /// Who holds the migration lock, for people.

@@ -1,9 +1,10 @@
 //! `ALTER TABLE`: which of its many forms locks what, and which read or rewrite the table.
 
 use super::classify::Shadow;
+use super::cursor::{Cursor, names_after};
 use super::lock::LockMode;
-use super::sql::{Cursor, Token, at_commas, names_after};
 use super::work::Work;
+use crate::migration::sql::{Token, at_commas};
 use crate::postgres::tables::ForeignKey;
 
 /// Functions whose result differs from row to row: as the default of a new column they need a rewrite.

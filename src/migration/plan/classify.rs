@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::alter;
+use super::cursor::{Cursor, names_after};
 use super::lock::LockMode;
-use super::sql::{Cursor, Token, names_after, statements};
 use super::work::Work;
+use crate::migration::sql::{Token, statements};
 use crate::postgres::tables::{ForeignKey, Table};
 
 /// What a migration does to one table of the production database.

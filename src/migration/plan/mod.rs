@@ -9,10 +9,10 @@
 mod alter;
 mod build;
 mod classify;
+mod cursor;
 mod lock;
 mod render;
 mod replay;
-mod sql;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

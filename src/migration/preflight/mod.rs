@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use report::{Check, Finding, Report, Verdict};
 pub(super) use server::refuse_pooler;
 
-use super::schema::Schema;
+use super::schema::{Migration, Schema};
 use super::timeout::Timeout;
 use crate::kratos::command::ListedMigration;
 use crate::postgres::{Connection, Dsn, Error};
@@ -63,7 +63,7 @@ pub async fn preflight(connection: &Connection, facts: Facts<'_>) -> Report {
         return Report { checks };
     }
     checks.push(server::writable(connection, &plain).await);
-    checks.extend(rights::check(&plain, &facts).await);
+    checks.extend(rights::check(&plain, facts.dsn.database(), facts.schema.pending.as_deref()).await);
     checks.push(objects::invalid_indexes(&plain).await);
     checks.extend(objects::foreseen(&plain, &facts).await);
     checks.push(sessions::other_migration(&plain).await);
@@ -75,6 +75,16 @@ pub async fn preflight(connection: &Connection, facts: Facts<'_>) -> Report {
     checks.push(room::time(&facts));
     plain.close().await;
     Report { checks }
+}
+
+/// Asks only whether the role may do what the `pending` migrations do (`None`: not known, so all of them): for a database
+/// from which nobody ever served there is nothing else to be careful with.
+pub async fn preflight_of_unused(
+    connection: &Connection,
+    database: &str,
+    pending: Option<&[Migration]>,
+) -> Report {
+    Report { checks: rights::check(connection, database, pending).await.into() }
 }
 
 /// The report of a database that cannot be asked: the connection failed with `error`.

@@ -85,6 +85,16 @@ impl Report {
         self.verdict() == Verdict::Refusal
     }
 
+    /// What stands against the migration, with the remedies, on one line; `None`: it may begin.
+    pub fn refusal(&self) -> Option<String> {
+        let text = |(name, finding): (&str, &Finding)| match finding.remedy.as_str() {
+            "" => format!("{name}: {}", finding.text),
+            remedy => format!("{name}: {}; remedy: {remedy}", finding.text),
+        };
+        let refusals: Vec<String> = self.findings(Verdict::Refusal).map(text).collect();
+        self.is_refused().then(|| refusals.join(" | "))
+    }
+
     /// The findings as bad as `verdict`, each with the name of its check.
     pub fn findings(&self, verdict: Verdict) -> impl Iterator<Item = (&'static str, &Finding)> {
         self.checks.iter().flat_map(move |check| {
@@ -139,12 +149,17 @@ mod tests {
         };
         assert!(report.is_refused());
         assert_eq!(
+            report.refusal().unwrap(),
+            "long-transactions: report (pid 8); remedy: SELECT pg_terminate_backend(8)"
+        );
+        assert_eq!(
             report.to_string(),
             "preflight: 2 ok, 1 refused, 1 skipped\n\
              refused long-transactions: report (pid 8) -> SELECT pg_terminate_backend(8)\n\
              warning long-transactions: kratos (pid 7) -> SELECT pg_terminate_backend(7)\n\
              skipped disk: the server does not tell"
         );
-        assert_eq!(Report { checks: vec![well("time")] }.to_string(), "preflight: 1 ok");
+        let well = Report { checks: vec![well("time")] };
+        assert_eq!((well.to_string().as_str(), well.refusal()), ("preflight: 1 ok", None));
     }
 }

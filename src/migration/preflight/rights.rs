@@ -1,7 +1,8 @@
 //! Whether the role may change what the migrations change.
 
 use super::report::{Check, Finding};
-use super::{Facts, unanswered};
+use super::unanswered;
+use crate::migration::schema::Migration;
 use crate::postgres::catalog::{RoleFacts, extensions, role_facts};
 use crate::postgres::{Connection, Result};
 
@@ -9,25 +10,31 @@ use crate::postgres::{Connection, Result};
 const EXTENSIONS_BY: &str = "20230920171028000000";
 const EXTENSIONS: [&str; 2] = ["pg_trgm", "btree_gin"];
 
-/// Ownership of the tables, and the right to create.
-pub(super) async fn check(connection: &Connection, facts: &Facts<'_>) -> [Check; 2] {
-    let (owner, create) = match look(connection, facts).await {
+/// Ownership of the tables, and the right to create in the schema and, if they are still missing, the extensions.
+pub(super) async fn check(
+    connection: &Connection,
+    database: &str,
+    pending: Option<&[Migration]>,
+) -> [Check; 2] {
+    let (owner, create) = match look(connection, database, pending).await {
         Ok(found) => found,
         Err(error) => (vec![unanswered(&error)], vec![unanswered(&error)]),
     };
     [Check::new("ownership", owner), Check::new("create", create)]
 }
 
-async fn look(connection: &Connection, facts: &Facts<'_>) -> Result<(Vec<Finding>, Vec<Finding>)> {
+async fn look(
+    connection: &Connection,
+    database: &str,
+    pending: Option<&[Migration]>,
+) -> Result<(Vec<Finding>, Vec<Finding>)> {
     let role = role_facts(connection).await?;
     let mut create = Vec::new();
     if let Some(finding) = in_schema(&role) {
         create.push(finding);
     }
-    let are_pending = match &facts.schema.pending {
-        Some(pending) => pending.iter().any(|migration| migration.version.to_string() == EXTENSIONS_BY),
-        None => true,
-    };
+    let creates_them = |migration: &Migration| migration.version.to_string() == EXTENSIONS_BY;
+    let are_pending = pending.is_none_or(|pending| pending.iter().any(creates_them));
     if are_pending && !role.can_create_in_database {
         let installed = extensions(connection).await?;
         let missing: Vec<_> = EXTENSIONS.into_iter().filter(|name| !installed.contains(*name)).collect();
@@ -38,7 +45,7 @@ async fn look(connection: &Connection, facts: &Facts<'_>) -> Result<(Vec<Finding
                 format!(
                     "as an administrator: {}; or GRANT CREATE ON DATABASE {} TO {}",
                     sql.join("; "),
-                    facts.dsn.database(),
+                    database,
                     role.name
                 ),
             ));

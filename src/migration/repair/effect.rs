@@ -4,7 +4,7 @@
 //! statement. What it does not understand is
 //! [`Effect::Other`]: behind that nothing is certain.
 
-use super::token::{Token, statements};
+use crate::migration::sql::{Token, at_commas, statements};
 
 /// One thing that a statement does. `tolerant`: `IF EXISTS` or `IF NOT EXISTS` is said, so it can be done twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl<'t> Words<'t> {
     fn name(&mut self) -> Option<String> {
         let (first, rest) = self.rest.split_first()?;
         let name = first.name()?;
-        if rest.first() == Some(&Token::Sign('.')) {
+        if rest.first() == Some(&Token::Symbol('.')) {
             return None;
         }
         self.rest = rest;
@@ -200,16 +200,7 @@ impl<'t> Words<'t> {
 
     /// The parts between commas that stand in no parentheses.
     fn by_commas(self) -> Vec<Words<'t>> {
-        let mut depth = 0i32;
-        let outer = self.rest.split(|token| {
-            match token {
-                Token::Sign('(') => depth += 1,
-                Token::Sign(')') => depth -= 1,
-                _ => {}
-            }
-            depth == 0 && *token == Token::Sign(',')
-        });
-        outer.map(|rest| Words { rest }).collect()
+        at_commas(self.rest).into_iter().map(|rest| Words { rest }).collect()
     }
 }
 

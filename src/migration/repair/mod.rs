@@ -18,7 +18,6 @@ mod effect;
 mod foresee;
 mod known;
 mod session;
-mod token;
 mod twin;
 
 pub use apply::{RepairError, Repaired, apply};

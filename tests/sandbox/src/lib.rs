@@ -12,6 +12,8 @@ pub mod hooks;
 pub mod juju;
 /// A stand-in for Ory Kratos: same command line, real migrations on a real PostgreSQL, a small server.
 pub mod kratos;
+/// A double of the Kubernetes API.
+pub mod kubernetes;
 pub mod model;
 pub mod pack;
 /// A double of Pebble, the service manager of the workload's container.

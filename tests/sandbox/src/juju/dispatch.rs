@@ -49,6 +49,7 @@ impl Engine {
             };
             (Context::new(&mut state.model, unit, event.clone(), pod.dir().join("resources")), pod)
         };
+        self.sync_kubernetes();
         let vars = self.environment(unit, &event, &context.id, postgres);
         let server = Arc::new(Server {
             engine: Arc::clone(self),

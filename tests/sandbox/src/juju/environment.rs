@@ -63,6 +63,12 @@ impl Engine {
                 set("KRATOS_OPERATOR_ADDRESS", address.into());
             }
         }
+        if let Some(kubernetes) = self.kubernetes.get() {
+            // A pod without its service account is one without a cluster.
+            for (name, value) in kubernetes.environment(application_of(unit)).unwrap_or_default() {
+                set(name, value.into());
+            }
+        }
         let charm = state.model.application(application_of(unit)).map(|app| app.charm.name.as_str());
         if let (Ok("postgresql-k8s"), Some(dsn)) = (charm, postgres) {
             set("SANDBOX_POSTGRESQL", dsn.into());

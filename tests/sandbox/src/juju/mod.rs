@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::hooks::LogLine;
+use crate::kubernetes::Kubernetes;
 use crate::model::{Model, ModelError};
 use crate::postgres::Cluster;
 use crate::programs::{Programs, Tether};
@@ -171,6 +172,7 @@ pub struct Engine {
     addresses: Mutex<address::Addresses>,
     // Counts finished dispatches and log lines of actions: whoever waits for one looks again at each.
     changes: watch::Sender<u64>,
+    pub(crate) kubernetes: tokio::sync::OnceCell<Kubernetes>,
     _tether: Tether,
 }
 
@@ -204,6 +206,7 @@ impl Engine {
             postgres: tokio::sync::Mutex::new(None),
             addresses: Mutex::new(address::Addresses::new(seed)),
             changes: watch::Sender::new(0),
+            kubernetes: tokio::sync::OnceCell::new(),
             _tether: tether,
         }))
     }

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use super::{Engine, Error};
 use crate::container::{Container, ContainerSpec};
+use crate::kubernetes::Kubernetes;
 use crate::model::{Event, application_of};
 use crate::postgres::Cluster;
 use crate::programs::Kratos;
@@ -67,6 +68,7 @@ impl Engine {
         let dir = self.dir.join("u").join(unit.replace('/', "-"));
         fs::create_dir_all(&dir).map_err(Error::file(&dir))?;
         super::store::copy_tree(charm, &dir.join("charm"))?;
+        self.start_kubernetes().await?;
         let spec = self.container_spec(&app, &dir)?;
         let container = match spec {
             None => None,
@@ -162,6 +164,27 @@ impl Engine {
             *held = Some(blocking(move || Cluster::start(&dir, &address)).await??);
         }
         Ok(())
+    }
+
+    /// Starts the model's Kubernetes API if it does not run yet.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_kubernetes(&self) -> Result<(), Error> {
+        let (dir, namespace) = (self.dir.join("k8s"), self.state().model.name.clone());
+        let start = || Kubernetes::start(&dir, &namespace);
+        self.kubernetes.get_or_try_init(start).await.map(|_| ()).map_err(Error::file(&dir))
+    }
+
+    /// Lets Kubernetes follow the model.
+    pub(super) fn sync_kubernetes(&self) {
+        let Some(kubernetes) = self.kubernetes.get() else { return };
+        let applications = {
+            let state = self.state();
+            let applications = state.model.applications.values().filter(|app| !app.stub);
+            applications.map(|app| (app.name.clone(), app.units.len(), app.trust)).collect::<Vec<_>>()
+        };
+        kubernetes.sync(&applications);
     }
 
     /// Ends everything: charms, containers, PostgreSQL, and whatever charms left running.

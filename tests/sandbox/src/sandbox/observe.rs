@@ -8,6 +8,7 @@ use super::{KillAtCall, Sandbox, TraceEntry};
 use crate::container::Container;
 use crate::hooks::LogLine;
 use crate::juju::Error;
+use crate::kubernetes::Kubernetes;
 use crate::model::{Model, Status};
 use crate::postgres::Cluster;
 
@@ -104,6 +105,12 @@ impl Sandbox {
     pub fn container_root(&self, unit: &str) -> Option<PathBuf> {
         let pod = self.engine.state().pods.get(unit).cloned()?;
         Some(pod.workload()?.1)
+    }
+
+    /// The model's Kubernetes API; none before the first deploy.
+    #[must_use]
+    pub fn kubernetes(&self) -> Option<&Kubernetes> {
+        self.engine.kubernetes.get()
     }
 
     /// The address of a unit.

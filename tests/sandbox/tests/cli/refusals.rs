@@ -139,3 +139,25 @@ fn a_role_that_may_create_nothing() {
         check(&database, &database.dsn, "refused", &format!("GRANT CREATE ON SCHEMA public TO {name}")).await;
     });
 }
+
+#[test]
+fn a_role_that_may_create_nothing_in_a_fresh_database() {
+    block_on(async {
+        let database = Database::fresh().await;
+        let name = &database.name;
+        let admin = database.superuser().await;
+        // Kratos itself would stop at the extensions, after 303 migrations.
+        sql(
+            &admin,
+            &format!("ALTER DATABASE {name} OWNER TO operator; GRANT ALL ON SCHEMA public TO {name}"),
+        )
+        .await;
+        let remedy = "CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin";
+        check(&database, &database.dsn, "refused", remedy).await;
+        sql(&admin, &format!("{remedy}; REVOKE ALL ON SCHEMA public FROM {name}")).await;
+        check(&database, &database.dsn, "refused", &format!("GRANT CREATE ON SCHEMA public TO {name}")).await;
+        sql(&admin, &format!("GRANT CREATE ON SCHEMA public TO {name}")).await;
+        let run = database.run("run");
+        assert_eq!(run.code, Some(0), "{run:?}");
+    });
+}

@@ -60,7 +60,7 @@ fn nonsense_stops_nothing_that_runs() {
 }
 
 #[test]
-fn new_credentials_and_endpoints_are_taken_over() {
+fn weakness_15_new_credentials_and_endpoints_are_taken_over() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
         let relation = sandbox.relation(DATABASE.0, DATABASE.1).unwrap();

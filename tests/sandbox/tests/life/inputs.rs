@@ -66,6 +66,34 @@ fn a_secret_is_waited_for_read_anew_and_forgotten_with_its_relation() {
 }
 
 #[test]
+fn weakness_16_a_key_that_changed_is_used() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        let id = relate(&sandbox, "hooks", "kratos-login-webhook", "kratos_login_webhook").await;
+        let secret = sandbox.add_secret("hooks", &[("auth-config-value", "first")]).unwrap();
+        sandbox.grant_secret(&secret, id, "kratos").unwrap();
+        let hook = [
+            ("url", "https://h/x"),
+            ("body", "base64://e30="),
+            ("method", "POST"),
+            ("mode", "before"),
+            ("response_ignore", "False"),
+            ("response_parse", "False"),
+            ("auth_config_value_secret", secret.as_str()),
+        ];
+        sandbox.set_databag(id, "hooks", &hook).await.unwrap();
+        let key = || {
+            let rendered = config(&sandbox);
+            let hook = &rendered["selfservice"]["flows"]["login"]["before"]["hooks"][0];
+            hook["config"]["auth"]["config"]["value"].as_str().unwrap_or_default().to_owned()
+        };
+        assert_eq!(key(), "first");
+        sandbox.revise_secret(&secret, &[("auth-config-value", "second")]).await.unwrap();
+        assert_eq!((key().as_str(), status(&sandbox, 0).as_str()), ("second", "active "));
+    });
+}
+
+#[test]
 fn bad_data_of_any_endpoint_is_named_and_changes_nothing() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;

@@ -22,6 +22,8 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
         report.batch_execute(REPORT).await.unwrap();
         let output = action_fails(&sandbox, "run kratos/leader run-migration timeout=2").await;
         assert!(output.contains("stopped at the timeout of 2 s") && output.contains("timeout=4"), "{output}");
+        let pid: i32 = report.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        assert!(output.contains(&format!("it waited for pid {pid} (user ")), "{output}");
         let rows =
             report.query_one("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'migrate'", &[]);
         assert_eq!(rows.await.unwrap().get::<_, i64>(0), 0, "no session of the migration is left");

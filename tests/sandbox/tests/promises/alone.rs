@@ -1,5 +1,8 @@
 //! P1, P5: at most one migration at a time, and a refused one changes nothing.
 
+use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::postgres::fence;
+
 use crate::support::*;
 use crate::world::*;
 
@@ -37,4 +40,13 @@ async fn a_refused_run_changes_nothing() {
     assert_eq!(digest(&database).await, before);
     assert_clean(&database).await;
     finish(&world, &database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_that_was_left_is_lifted_although_nothing_is_pending() {
+    let world = World::new();
+    let database = used(&world, "fenced", NEW).await;
+    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS).await.unwrap();
+    assert_eq!(migrate(&kratos(&world, "0=0"), &job(&database, 60)).await.unwrap().applied, 0);
+    assert_clean(&database).await;
 }

@@ -103,3 +103,34 @@ async fn a_deadline_leaves_nothing_behind() {
         finish(&world, &database).await;
     }
 }
+
+/// Kratos is done and has not ended yet: the database tells that nothing is pending, whatever the process says.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_last_migration_the_database_is_believed() {
+    for kills_server in [false, true] {
+        let mut world = World::new();
+        let expected = {
+            let database = used(&world, "undisturbed", MIDDLE).await;
+            finish(&world, &database).await;
+            digest(&database).await
+        };
+        let database = used(&world, "done", MIDDLE).await;
+        let kratos = lingering_kratos(&world);
+        let job = job(&database, 120);
+        let running = tokio::spawn(async move { migrate(&kratos, &job).await });
+        let pid = world.dir.path().join(PID);
+        let done = world.dir.path().join(DONE);
+        eventually("the last migration", async || done.exists().then_some(())).await;
+        let pid = Pid::from_raw(fs::read_to_string(pid).unwrap().trim().parse().unwrap());
+        if kills_server {
+            world.cluster.kill();
+            world.cluster.start_again().unwrap();
+        }
+        kill(pid, Signal::SIGKILL).unwrap();
+        let outcome = running.await.unwrap();
+        assert_eq!(outcome.unwrap().applied, 7);
+        finish(&world, &database).await;
+        assert_eq!(digest(&database).await, expected);
+        assert_clean(&database).await;
+    }
+}

@@ -20,20 +20,43 @@ use crate::world::*;
 
 /// The file into which the program writes its process id.
 pub const PID: &str = "kratos.pid";
+/// The file that is there once it has migrated, if it lingers.
+pub const DONE: &str = "kratos.done";
 pub const WHO: &str = "test/0 task 1";
 
 /// The newest release as a program on this machine. `slow` (`VERSION=SECONDS`) makes a migration of a real database
 /// last longer, not that of the plan's scratch database.
 pub fn kratos(world: &World, slow: &str) -> Kratos {
-    let program: PathBuf = world.dir.path().join(format!("kratos-{}", slow.replace('=', "-")));
-    let double = env!("CARGO_BIN_EXE_kratos-double");
+    let name = format!("kratos-{}", slow.replace('=', "-"));
+    program(world, &name, &format!("KRATOS_DOUBLE_SLOW={slow}; export KRATOS_DOUBLE_SLOW"))
+}
+
+/// The newest release, which does not end for a minute after it has migrated a real database, and says when it is so far.
+pub fn lingering_kratos(world: &World) -> Kratos {
+    let done = world.dir.path().join(DONE);
+    let up = format!(
+        "KRATOS_DOUBLE_VERSION={NEW} {} \"$@\" && touch {} && exec sleep 60",
+        double(),
+        done.display()
+    );
+    program(world, "kratos-lingering", &up)
+}
+
+fn double() -> &'static str {
+    env!("CARGO_BIN_EXE_kratos-double")
+}
+
+/// A program that is the double, and runs `up` first when it migrates a real database.
+fn program(world: &World, name: &str, up: &str) -> Kratos {
+    let program: PathBuf = world.dir.path().join(name);
     let pid = world.dir.path().join(PID);
     let script = format!(
         "#!/bin/sh\n\
          case \"$*\" in \"migrate sql up\"*) case \"$DSN\" in *kratos_plan_*) ;; *)\n\
-         echo $$ > {}\nKRATOS_DOUBLE_SLOW={slow}; export KRATOS_DOUBLE_SLOW;; esac;; esac\n\
-         KRATOS_DOUBLE_VERSION={NEW} exec {double} \"$@\"\n",
-        pid.display()
+         echo $$ > {}\n{up};; esac;; esac\n\
+         KRATOS_DOUBLE_VERSION={NEW} exec {} \"$@\"\n",
+        pid.display(),
+        double()
     );
     if !program.exists() {
         // Written elsewhere and moved: a file that is still open for writing cannot be run.

@@ -1,0 +1,64 @@
+//! Relations come and go in any order, and the end is always the same.
+
+use super::support::*;
+use super::world::*;
+
+/// Orders of this suite; the number is printed, so that a failure can be run again.
+const SEEDS: [u64; 2] = [1, 20];
+
+#[test]
+fn the_end_is_the_same_in_whatever_order_relations_come_and_go() {
+    with_sandbox(async |sandbox| {
+        deploy_all(&sandbox, 2).await;
+        integrate(&sandbox, place("postgresql-k8s")).await;
+        assert_eq!((status(&sandbox, 0), status(&sandbox, 1)), ("active ".into(), "active ".into()));
+        let bare = snapshot(&sandbox).await;
+        for at in 1..RELATIONS.len() {
+            integrate(&sandbox, at).await;
+        }
+        assert_eq!(troubled(&sandbox), [""; 0]);
+        let whole = snapshot(&sandbox).await;
+        let config = "etc/config/kratos/kratos.yaml on kratos/0";
+        assert!(whole[config] != bare[config], "the relations reach Kratos");
+
+        for seed in SEEDS {
+            println!("seed {seed}");
+            for at in order(seed) {
+                remove(&sandbox, at).await;
+            }
+            assert!(status(&sandbox, 0).starts_with("blocked Missing integration pg-database"));
+            integrate(&sandbox, place("postgresql-k8s")).await;
+            assert_same(&snapshot(&sandbox).await, &bare, &format!("seed {seed}, all removed"));
+            remove(&sandbox, place("postgresql-k8s")).await;
+            for at in order(seed + 1) {
+                integrate(&sandbox, at).await;
+            }
+            assert_eq!(troubled(&sandbox), [""; 0], "seed {seed}");
+            assert_same(&snapshot(&sandbox).await, &whole, &format!("seed {seed}, all back"));
+        }
+    });
+}
+
+#[test]
+fn one_relation_comes_and_goes_and_leaves_nothing() {
+    with_sandbox(async |sandbox| {
+        deploy_all(&sandbox, 1).await;
+        for at in 0..RELATIONS.len() {
+            integrate(&sandbox, at).await;
+        }
+        assert_eq!(troubled(&sandbox), [""; 0]);
+        let whole = snapshot(&sandbox).await;
+        let seed = SEEDS[0];
+        println!("seed {seed}");
+        for at in order(seed) {
+            let (endpoint, other) = RELATIONS[at];
+            remove(&sandbox, at).await;
+            let failed: Vec<_> =
+                troubled(&sandbox).into_iter().filter(|text| text.contains(": error")).collect();
+            assert_eq!(failed, [""; 0], "after the removal of {endpoint} {other}");
+            integrate(&sandbox, at).await;
+            assert_eq!(troubled(&sandbox), [""; 0], "{endpoint} {other}");
+            assert_same(&snapshot(&sandbox).await, &whole, &format!("{endpoint} {other} removed and back"));
+        }
+    });
+}
