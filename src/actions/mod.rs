@@ -36,7 +36,7 @@ pub async fn run(
         "rotate-secrets" => rotate_secrets::run(agent, observed).await,
         "check-identity-schema" => check_identity_schema::run(agent, observed).await,
         "migrate-identity-schema" => migrate_identity_schema::run(agent, observed).await,
-        name if identities::has(name) => identities::run(agent, name, observed).await,
+        name if identities::has(name) => identities::run(agent, pebble, name, observed).await,
         other => agent.action_fail(&format!("This charm has no action {other:?}")).await,
     }
 }

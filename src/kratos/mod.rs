@@ -6,6 +6,7 @@ pub mod command;
 pub mod config;
 pub mod courier;
 pub mod environment;
+pub mod expired;
 pub mod facts;
 pub mod files;
 pub mod input;

@@ -15,3 +15,4 @@ mod refusals;
 mod schemas;
 mod secrets;
 mod support;
+mod transfer;
