@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::preconditions::{Target, same_versions, target};
 use super::show::{failed, show};
 use super::standing::{Standing, standing};
-use crate::charm::{COURIER, KRATOS, Observed, READY, SchemaKnowledge};
+use crate::charm::{COURIER, KRATOS, Observed, READY, SchemaKnowledge, is_courier_wanted};
 use crate::juju::{self, Agent};
 use crate::migration::preflight::{Facts, Verdict, preflight};
 use crate::migration::{self, Failure, Schema, Timeout};
@@ -91,10 +91,10 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
         .await
 }
 
-/// This unit's services; mails are sent by the leader.
+/// This unit's services; mails are sent by the leader, if there is a server for them.
 fn services(observed: &Observed) -> Check {
     let unit = &observed.context.unit;
-    let expected = if observed.is_leader { &[KRATOS, COURIER][..] } else { &[KRATOS] };
+    let expected = if is_courier_wanted(observed) { &[KRATOS, COURIER][..] } else { &[KRATOS] };
     let is_down = |name: &&&str| {
         observed.container().and_then(|container| container.service(name)) != Some(&ServiceStatus::Active)
     };

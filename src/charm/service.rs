@@ -13,6 +13,7 @@ use super::stamp::{Files, Stamp};
 use crate::integrations::database::CA_PATH;
 use crate::kratos::Facts;
 use crate::kratos::config::{self, KratosConfig};
+use crate::kratos::courier::is_courier_needed;
 use crate::kratos::environment::environment;
 use crate::kratos::files;
 use crate::kratos::place::{ADMIN_PORT, Place};
@@ -117,7 +118,14 @@ fn running(observed: &Observed, facts: &Facts) -> Running {
     files.insert(config::PATH.to_owned(), Some(config.text));
     files.insert(CA_PATH.to_owned(), ca);
     let stamp = Stamp::of(&layer.services, &files);
-    Running { layer, files, is_courier: observed.is_leader, stamp, revision: config.revision }
+    let is_courier = observed.is_leader && is_courier_needed(facts);
+    Running { layer, files, is_courier, stamp, revision: config.revision }
+}
+
+/// Whether mails are sent from this unit: one does, as soon as there is a server to send them through. Until then they
+/// stay in the database, where a courier would give each up after a few attempts.
+pub fn is_courier_wanted(observed: &Observed) -> bool {
+    observed.is_leader && known_facts(observed).is_some_and(|facts| is_courier_needed(&facts))
 }
 
 fn layer(place: &Place, environment: &BTreeMap<String, String>) -> Layer {

@@ -343,6 +343,9 @@ fn what_is_started_is_told_everything() {
 #[test]
 fn the_courier_runs_on_the_leader() {
     let mut observed = ready();
+    assert!(!running(&observed).is_courier, "without a mail server each mail would be given up");
+    let server = [("host", "mail"), ("port", "25"), ("auth_type", "none"), ("transport_security", "none")];
+    observed.relations.push(crate::integrations::sample::relation("smtp:4", &server));
     assert!(running(&observed).is_courier);
     observed.is_leader = false;
     assert!(!running(&observed).is_courier);

@@ -22,7 +22,7 @@ async fn status_in_time(sandbox: &Sandbox, event: &str) -> String {
     let took = begun.elapsed();
     assert!(took < LIMIT, "{event} took {took:?}");
     assert_eq!(failures(sandbox), Vec::<String>::new());
-    assert!(is_active(sandbox, 0, "kratos").await && is_active(sandbox, 0, "courier").await);
+    assert!(is_active(sandbox, 0, "kratos").await);
     assert!(sandbox.log().iter().all(|line| !line.text.contains("sesame")), "an answer was logged");
     status(sandbox, 0)
 }

@@ -199,6 +199,7 @@ async fn repair(sandbox: &Sandbox) -> String {
 fn a_refresh_is_prepared() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 2).await;
+        give_mail(&sandbox).await;
         for unit in ["leader", "1"] {
             let output = juju(&sandbox, &format!("run kratos/{unit} pre-refresh-check")).await;
             for expected in

@@ -147,3 +147,18 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Integrates with an application that is only a name; the number of the relation.
+pub async fn relate(sandbox: &Sandbox, app: &str, endpoint: &str, interface: &str) -> u32 {
+    sandbox.add_stub_application(app, "other", interface).unwrap();
+    juju(sandbox, &format!("integrate kratos:{endpoint} {app}:other")).await;
+    sandbox.relation(&format!("kratos:{endpoint}"), app).unwrap()
+}
+
+/// Gives Kratos a mail server, without which no courier runs.
+pub async fn give_mail(sandbox: &Sandbox) {
+    let id = relate(sandbox, "post", "smtp", "smtp").await;
+    let server =
+        [("host", "mail.example.com"), ("port", "25"), ("auth_type", "none"), ("transport_security", "none")];
+    sandbox.set_databag(id, "post", &server).await.unwrap();
+}

@@ -1,6 +1,6 @@
 //! Export, import, list and clean-up, by the real binary: equal identities, bounded memory, and kills in the middle.
 //!
-//! `KRATOS_OPERATOR_IDENTITIES` says how many identities are moved, 1300 unless it is set.
+//! `KRATOS_OPERATOR_IDENTITIES` says how many identities are moved, 300 unless it is set.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use super::support::*;
 const FILE: &str = "/tmp/identities.jsonl";
 
 fn count() -> usize {
-    std::env::var("KRATOS_OPERATOR_IDENTITIES").ok().and_then(|text| text.parse().ok()).unwrap_or(1300)
+    std::env::var("KRATOS_OPERATOR_IDENTITIES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
 }
 
 /// Where a file of the workload lies on this machine.
