@@ -35,13 +35,17 @@ async fn a_database_that_goes_away_and_comes_back_is_noticed() {
     let server = Served::start(&world, "serve", NEW, &database, |_| {}).listening().await;
     assert_eq!(server.get("/admin/health/ready").await.unwrap().0, 200);
     world.cluster.stop();
+    // A connection that was used within the last second is not looked at before it is used, and fails once.
     let (status, body) = eventually("not ready", async || {
-        server.get("/admin/health/ready").await.ok().filter(|(status, _)| *status != 200)
+        let is_cut_off = |body: &Value| {
+            let message = body["error"]["message"].as_str().unwrap_or_default();
+            message.starts_with("failed to connect to `user=kratos database=db`: ")
+        };
+        server.get("/admin/health/ready").await.ok().filter(|(_, body)| is_cut_off(body))
     })
     .await;
     let message = body["error"]["message"].as_str().unwrap();
     assert_eq!(status, 503);
-    assert!(message.starts_with("failed to connect to `user=kratos database=db`: "), "{message}");
     assert!(message.ends_with(": connect: connection refused"), "{message}");
     assert_eq!(server.get("/admin/health/alive").await.unwrap().0, 200);
     let (status, _) = server.get("/admin/identities").await.unwrap();

@@ -154,6 +154,8 @@ async fn a_fence_stops_writes_and_lets_the_migration_through() {
         .batch_execute("ALTER ROLE CURRENT_USER IN DATABASE db SET default_transaction_read_only = on")
         .await
         .unwrap();
+    // The server looks only at connections that rested for a second before it uses them.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = 'db' AND pid <> pg_backend_pid()";
     let ended = fence.query(others, &[]).await.unwrap().len();
     assert!(ended > 0, "an idle server holds connections");
