@@ -1,6 +1,7 @@
 //! Parameters of actions, checked once more: the charm does not rely on actions.yaml alone.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -14,6 +15,30 @@ pub fn text(parameters: &BTreeMap<String, Value>, name: &str) -> Result<Option<S
         Some(Value::Number(value)) => Ok(Some(value.to_string())),
         Some(_) => Err(format!("Invalid parameter {name}: it is a text, e.g. {name}=TEXT")),
     }
+}
+
+/// A parameter that is a whole number.
+pub fn number(
+    parameters: &BTreeMap<String, Value>,
+    name: &str,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, String> {
+    let value = match parameters.get(name) {
+        None | Some(Value::Null) => return Ok(default),
+        Some(value) => value,
+    };
+    // Juju hands a whole number over as 5 or as 5.0.
+    let whole = value.as_u64().or_else(|| {
+        let number =
+            value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0 && *number < 1e15)?;
+        format!("{number:.0}").parse().ok()
+    });
+    whole.filter(|number| range.contains(number)).ok_or_else(|| {
+        let shown: String = value.to_string().chars().take(60).collect();
+        let (least, most) = (range.start(), range.end());
+        format!("Invalid parameter {name}={shown}: it is a whole number from {least} to {most}, e.g. {name}={default}")
+    })
 }
 
 /// A parameter that is true or false; without a value it is false.
@@ -32,6 +57,20 @@ pub fn boolean(parameters: &BTreeMap<String, Value>, name: &str) -> Result<bool,
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_number_has_bounds_and_a_text_may_look_like_one() {
+        let parameters = |value: Value| BTreeMap::from([("n".to_owned(), value)]);
+        assert_eq!(number(&BTreeMap::new(), "n", 7, 1..=9), Ok(7));
+        assert_eq!(number(&parameters(json!(9.0)), "n", 7, 1..=9), Ok(9));
+        for value in [json!(0), json!(10), json!(1.5), json!("3"), json!(-1), json!(1e300)] {
+            assert!(number(&parameters(value), "n", 7, 1..=9).unwrap_err().ends_with("e.g. n=7"));
+        }
+        assert_eq!(text(&parameters(json!(5)), "n"), Ok(Some("5".to_owned())));
+        assert_eq!(text(&parameters(json!(" x ")), "n"), Ok(Some("x".to_owned())));
+        assert_eq!(text(&parameters(json!("  ")), "n"), Ok(None));
+        assert!(text(&parameters(json!([])), "n").is_err());
+    }
 
     #[test]
     fn only_true_and_false_are_taken() {

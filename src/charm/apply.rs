@@ -1,16 +1,17 @@
 //! apply: performs the difference between what was observed and what is desired, in one fixed order.
 //!
-//! Databags, cookie secret and ports come first (Juju keeps them back until the dispatch ends well), then the
+//! Databags, secrets and ports come first (Juju keeps them back until the dispatch ends well), then the
 //! services, then the version. What is already as desired is not written at all.
 
 use std::collections::BTreeMap;
 
-use super::desired::{COOKIE_KEY, COOKIE_LABEL, Desired, DesiredBag};
+use super::desired::{Desired, DesiredBag};
 use super::observed::Observed;
+use super::secrets::{self, Making};
 use super::services::{self, ServiceFailure};
 use crate::integrations::logging;
 use crate::integrations::peers::WORKLOAD_VERSION;
-use crate::juju::{self, Agent, Bag, NewSecret, Scope, Status};
+use crate::juju::{self, Agent, Bag, Status};
 use crate::pebble::{Client, Layer, LogTarget};
 
 /// What came out of it, for the status.
@@ -37,11 +38,9 @@ pub async fn apply(
             tolerate(agent.relation_set(&bag.relation, bag.bag, &changes).await)?;
         }
     }
-    if let Some(secret) = &desired.new_cookie_secret {
-        tracing::info!("creating the secret {COOKIE_LABEL}");
-        let cookie = NewSecret { owner: Scope::Application, label: Some(COOKIE_LABEL), description: None };
-        let content = BTreeMap::from([(COOKIE_KEY.to_owned(), secret.0.clone())]);
-        tolerate(agent.secret_add(&content, cookie).await)?;
+    for Making { label, content } in &desired.new_secrets {
+        tracing::info!("creating the secret {label}");
+        tolerate(secrets::add(agent, label, content).await)?;
     }
     for port in desired.ports.difference(&observed.opened_ports) {
         tracing::info!("opening port {port}");

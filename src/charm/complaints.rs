@@ -4,6 +4,7 @@ use super::cluster;
 use super::facts::{known_facts, public_url};
 use super::inputs::{Problem, inputs};
 use super::observed::Observed;
+use super::schemas;
 use crate::integrations::{external_idp, kratos_info, routes};
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
@@ -17,6 +18,7 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
     complaints.extend(inputs(observed).problems.iter().map(|problem| unusable(observed, problem)));
     if let Some(facts) = known_facts(observed) {
         complaints.extend(half_a_schema_set(application, &facts));
+        complaints.extend(schemas::complaint(observed));
         complaints.extend(mail(application, &facts));
         complaints.extend(notes(&facts).into_iter().map(|note| {
             Status::new(StatusKind::Blocked, note.message(application, &observed.context.model))

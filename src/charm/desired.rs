@@ -5,29 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cluster::{self, DesiredCluster};
 use super::facts::public_url;
 use super::inputs::inputs;
-use super::observed::{CookieSecret, Observed};
+use super::observed::Observed;
 use super::outputs::{log_targets, outputs};
 use super::record;
+use super::secrets::{Making, making};
 use super::service::{DesiredService, desired_service};
-use crate::integrations::peers::{MIGRATION_RUNS, RESOURCE_LIMITS, WORKLOAD_VERSION};
+use crate::integrations::peers::{MIGRATION_RUNS, PeerRelation, RESOURCE_LIMITS, WORKLOAD_VERSION};
 use crate::integrations::{Relation, certificates, external_idp, tracing};
 use crate::juju::{Bag, Port, RelationId};
-use crate::kratos::Secret;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
 use crate::pebble::LogTarget;
-
-/// The label and the key of the secret with which Kratos signs cookies (behaviour row 24).
-pub const COOKIE_LABEL: &str = "cookie_secret";
-/// The key of its one value.
-pub const COOKIE_KEY: &str = "cookiesecret";
 
 /// Everything that the charm is responsible for.
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// What our databags should say; keys that are not named stay as they are.
     pub databags: Vec<DesiredBag>,
-    /// The cookie secret, if this unit has to make it now.
-    pub new_cookie_secret: Option<Secret>,
+    /// The secrets that this unit has to make now.
+    pub new_secrets: Vec<Making>,
     pub ports: BTreeSet<Port>,
     /// The version to show in `juju status`, if it was looked at.
     pub workload_version: Option<String>,
@@ -48,13 +43,10 @@ pub struct DesiredBag {
 
 /// Decides everything. Has no client, no clock and no way to fail.
 pub fn desired(observed: &Observed) -> Desired {
-    let is_cookie_missing = observed.cookie_secret == CookieSecret::Absent;
-    let new_cookie_secret =
-        (observed.is_leader && is_cookie_missing).then(|| observed.new_cookie_secret.clone());
     let service = desired_service(observed);
     Desired {
-        databags: databags(observed),
-        new_cookie_secret,
+        databags: databags(observed, &service),
+        new_secrets: making(observed),
         ports: [PUBLIC_PORT, ADMIN_PORT].into_iter().map(Port::tcp).collect(),
         workload_version: observed.version().map(ToString::to_string),
         service,
@@ -63,7 +55,7 @@ pub fn desired(observed: &Observed) -> Desired {
     }
 }
 
-fn databags(observed: &Observed) -> Vec<DesiredBag> {
+fn databags(observed: &Observed, service: &DesiredService) -> Vec<DesiredBag> {
     let mut bags = Vec::new();
     if observed.is_leader {
         for database in &observed.databases {
@@ -87,6 +79,12 @@ fn databags(observed: &Observed) -> Vec<DesiredBag> {
         let mut keys = peers.record(&observed.context.unit, &databases, migrated);
         if let Some(runs) = record::runs(observed, peers) {
             keys.insert(MIGRATION_RUNS.to_owned(), Some(runs));
+        }
+        if let DesiredService::Running(running) = service {
+            keys.extend(PeerRelation::publish_schemas(&running.schemas()));
+        }
+        if observed.has_rotated {
+            keys.extend(peers.rotated());
         }
         if let Some(is_set) = cluster::mark(observed) {
             keys.insert(RESOURCE_LIMITS.to_owned(), is_set.then(|| "set".to_owned()));

@@ -1,40 +1,32 @@
 //! The facts from which Kratos is configured, gathered from what was observed.
 
 use super::inputs::inputs;
-use super::observed::{CookieSecret, Observed};
+use super::observed::Observed;
+use super::secrets::secrets;
 use crate::integrations::database::Answer;
 use crate::kratos::facts::Secrets;
 use crate::kratos::options::Options;
 use crate::kratos::public_url::PublicUrl;
-use crate::kratos::{Facts, Secret, WorkloadVersion};
+use crate::kratos::{Facts, WorkloadVersion};
 use crate::postgres::Dsn;
 
-/// The facts, as soon as options, database and cookie secret are known.
+/// The facts, as soon as options, database and secrets are known.
 pub fn known_facts(observed: &Observed) -> Option<Facts> {
-    match (observed.options(), observed.answer(), cookie_secret(observed)) {
-        (Ok(options), Answer::Ready(dsn), Some(cookie)) => Some(facts(observed, options, dsn, cookie)),
+    match (observed.options(), observed.answer(), secrets(observed)) {
+        (Ok(options), Answer::Ready(dsn), Some(secrets)) => Some(facts(observed, options, dsn, secrets)),
         _ => None,
     }
 }
 
-/// The cookie secret that exists or that this dispatch makes.
-fn cookie_secret(observed: &Observed) -> Option<&Secret> {
-    match &observed.cookie_secret {
-        CookieSecret::Ready(secret) => Some(secret),
-        CookieSecret::Absent if observed.is_leader => Some(&observed.new_cookie_secret),
-        CookieSecret::Absent | CookieSecret::Unreadable(_) => None,
-    }
-}
-
 /// Gathers them. What a relation does not say, or says wrongly, is not there.
-fn facts(observed: &Observed, options: Options, dsn: Dsn, cookie: &Secret) -> Facts {
+fn facts(observed: &Observed, options: Options, dsn: Dsn, secrets: Secrets) -> Facts {
     let inputs = inputs(observed);
     Facts {
         place: observed.place.clone(),
         version: workload_version(observed),
         options,
         dsn,
-        secrets: Secrets { cookie: vec![cookie.clone()], ..Secrets::default() },
+        secrets,
         login_ui: inputs.login_ui,
         public_url: inputs.public_url,
         hydra_admin_url: inputs.hydra_admin_url,

@@ -20,6 +20,8 @@ mod outputs;
 mod questions;
 mod record;
 mod report;
+pub mod schemas;
+pub mod secrets;
 mod service;
 mod services;
 mod stamp;
@@ -31,7 +33,7 @@ pub use apply::apply;
 pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
-pub use observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+pub use observed::{Observed, SchemaKnowledge, Version, Workload};
 pub use service::{COURIER, KRATOS, READY};
 
 use crate::actions;

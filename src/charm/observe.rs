@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::desired::{COOKIE_KEY, COOKIE_LABEL};
-use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+use super::observed::{Container, Observed, SchemaKnowledge, Version, Workload};
 use super::questions;
+use super::schemas::{self, SchemaUsers};
+use super::secrets;
 use super::service::OWNED_FILES;
 use crate::integrations::database::{self, Answer, DatabaseRelation, TLS_SECRET, USER_SECRET};
 use crate::integrations::peers::{self, PeerRelation};
@@ -19,8 +20,8 @@ use crate::juju::{
     self, Agent, Context, Databag, Entity, Event, Network, RelationId, Scope, SecretRead, SecretRef,
     SecretUri, UnitName,
 };
+use crate::kratos::Place;
 use crate::kratos::command::Kratos;
-use crate::kratos::{Place, Secret};
 use crate::migration;
 use crate::pebble::{self, Client};
 
@@ -34,12 +35,13 @@ pub async fn observe(
     context: Context,
     place: Place,
 ) -> juju::Result<Observed> {
-    let (config, is_leader, databases, peers, cookie_secret, opened_ports, status, workload) = tokio::join!(
+    let (config, is_leader, databases, peers, cookie_secret, kratos_secrets, opened_ports, status, workload) = tokio::join!(
         agent.config_get(),
         agent.is_leader(),
         relations(agent, &context, database::ENDPOINT),
         relations(agent, &context, peers::ENDPOINT),
-        cookie_secret(agent),
+        secrets::stored(agent, secrets::COOKIE_LABEL),
+        secrets::stored(agent, secrets::KRATOS_LABEL),
         agent.opened_ports(),
         agent.status_get(Scope::Unit),
         workload(pebble, &place),
@@ -52,12 +54,15 @@ pub async fn observe(
         databases: database_relations(agent, &context, databases?, is_leader).await?,
         relations: other_relations(agent, &context, is_leader).await?,
         cookie_secret: cookie_secret?,
-        new_cookie_secret: random_secret(),
+        kratos_secrets: kratos_secrets?,
+        fresh_secrets: secrets::fresh(),
+        has_rotated: false,
         verification_template: None,
         opened_ports: opened_ports?,
         status: status?,
         workload,
         schema: SchemaKnowledge::NotAsked,
+        schema_users: SchemaUsers::NotAsked,
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
@@ -99,6 +104,7 @@ async fn look_closer(pebble: &Client, observed: &mut Observed) {
     if questions::is_schema_needed(observed) {
         survey(&kratos, observed).await;
     }
+    schemas::look(observed).await;
 }
 
 /// Reads the schema of the database in use, as seen from the program in the container.
@@ -257,26 +263,6 @@ async fn secret_content(agent: &Agent, named: Option<&String>) -> juju::Result<S
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => Ok(SecretContent::Unreadable(error.to_string())),
     }
-}
-
-async fn cookie_secret(agent: &Agent) -> juju::Result<CookieSecret> {
-    match agent.secret_get(SecretRef::Label(COOKIE_LABEL), SecretRead::Track).await {
-        Ok(mut content) => Ok(match content.remove(COOKIE_KEY).filter(|value| !value.is_empty()) {
-            Some(value) => CookieSecret::Ready(Secret(value)),
-            None => CookieSecret::Unreadable(format!("the secret {COOKIE_LABEL} has no key {COOKIE_KEY}")),
-        }),
-        Err(juju::Error::SecretNotFound { .. }) => Ok(CookieSecret::Absent),
-        Err(error) if error.is_unavailable() => Err(error),
-        Err(error) => Ok(CookieSecret::Unreadable(error.to_string())),
-    }
-}
-
-/// 16 random bytes as 32 hexadecimal characters (behaviour row 24).
-fn random_secret() -> Secret {
-    let mut bytes = [0; 16];
-    // Without the system's random numbers nothing secret can be made.
-    getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("no random numbers: {error}"));
-    Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 async fn workload(pebble: &Client, place: &Place) -> Workload {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cluster::Cluster;
+use super::schemas::SchemaUsers;
+use super::secrets::{Content, Stored};
 use crate::integrations::Relation;
 use crate::integrations::database::{Answer, CA_PATH, DatabaseRelation, database_name};
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{Context, Port, Status};
 use crate::kratos::options::{InvalidOption, Options};
-use crate::kratos::{Place, Secret, WorkloadVersion};
+use crate::kratos::{Place, WorkloadVersion};
 use crate::migration::{Outcome, Schema};
 use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 
@@ -28,15 +30,20 @@ pub struct Observed {
     pub databases: Vec<DatabaseRelation>,
     /// All other relations but those of peers, by endpoint and number, without one that is being broken.
     pub relations: Vec<Relation>,
-    pub cookie_secret: CookieSecret,
-    /// A random value for the secret, should the leader have to make one.
-    pub new_cookie_secret: Secret,
+    pub cookie_secret: Stored,
+    /// Those of `secrets.default` and `secrets.cipher`.
+    pub kratos_secrets: Stored,
+    /// Random values for the secrets, should the leader have to make them.
+    pub fresh_secrets: Content,
+    /// Whether this dispatch has put new values into them.
+    pub has_rotated: bool,
     /// The resource `verification-email-template`, if it is wanted, there and not empty.
     pub verification_template: Option<String>,
     pub opened_ports: BTreeSet<Port>,
     pub status: Status,
     pub workload: Workload,
     pub schema: SchemaKnowledge,
+    pub schema_users: SchemaUsers,
     /// Who raised the write fence that is up in the database, if it is one of ours and the schema was asked for.
     pub fence: Option<String>,
     /// What a migration in this dispatch ended with.
@@ -45,16 +52,6 @@ pub struct Observed {
     pub migration_took: Duration,
     /// What Kubernetes told; `None`: there is none.
     pub cluster: Option<Cluster>,
-}
-
-/// The secret with which Kratos signs cookies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CookieSecret {
-    /// Nobody made it yet.
-    Absent,
-    /// It exists, but cannot be used: the reason.
-    Unreadable(String),
-    Ready(Secret),
 }
 
 /// The workload container.

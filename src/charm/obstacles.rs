@@ -5,7 +5,8 @@
 
 use super::cluster;
 use super::facts::known_facts;
-use super::observed::{CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+use super::observed::{Observed, SchemaKnowledge, Version, Workload};
+use super::secrets::Stored;
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::options::Options;
@@ -19,7 +20,7 @@ pub fn obstacles(observed: &Observed) -> Vec<Status> {
         peers(observed),
         database(observed),
         answer(observed),
-        cookie_secret(observed),
+        secrets(observed),
         options(observed),
         webauthn(observed),
         version(observed),
@@ -89,12 +90,13 @@ fn answer(observed: &Observed) -> Option<Status> {
 }
 
 /// Row 5.
-fn cookie_secret(observed: &Observed) -> Option<Status> {
-    match &observed.cookie_secret {
-        CookieSecret::Ready(_) => None,
-        CookieSecret::Absent if observed.is_leader => None,
-        CookieSecret::Absent => waiting("Waiting for secret creation"),
-        CookieSecret::Unreadable(reason) => waiting(format!("Waiting for secret creation: {reason}")),
+fn secrets(observed: &Observed) -> Option<Status> {
+    match (&observed.cookie_secret, &observed.kratos_secrets) {
+        (Stored::Unreadable(reason), _) | (_, Stored::Unreadable(reason)) => {
+            waiting(format!("Waiting for secret creation: {reason}"))
+        }
+        (Stored::Absent, _) if !observed.is_leader => waiting("Waiting for secret creation"),
+        _ => None,
     }
 }
 

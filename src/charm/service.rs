@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::facts::known_facts;
 use super::observed::Observed;
 use super::obstacles::obstacles;
+use super::schemas;
 use super::stamp::{Files, Stamp};
 use crate::integrations::database::CA_PATH;
 use crate::kratos::Facts;
@@ -15,7 +16,7 @@ use crate::kratos::config::{self, KratosConfig};
 use crate::kratos::environment::environment;
 use crate::kratos::files;
 use crate::kratos::place::{ADMIN_PORT, Place};
-use crate::kratos::rendered::finish;
+use crate::kratos::rendered;
 use crate::pebble::{Check, CheckLevel, HttpCheck, Layer, Override, Service, Startup};
 use crate::postgres::Tls;
 
@@ -73,6 +74,14 @@ pub struct Running {
     pub revision: Option<String>,
 }
 
+impl Running {
+    /// The URLs of the identity schemas by their ids.
+    pub fn schemas(&self) -> BTreeMap<String, String> {
+        let text = self.files.get(config::PATH).and_then(Option::as_ref);
+        text.map(|text| rendered::schemas(text.as_bytes())).unwrap_or_default()
+    }
+}
+
 /// Decides what the services should be doing.
 pub fn desired_service(observed: &Observed) -> DesiredService {
     let Some(container) = observed.container() else { return DesiredService::AsItIs };
@@ -100,7 +109,9 @@ fn running(observed: &Observed, facts: &Facts) -> Running {
         Tls::VerifyCa { ca_pem, .. } => Some(ca_pem.clone()),
         Tls::Prefer | Tls::Disable | Tls::Require => None,
     };
-    let config = finish(&KratosConfig::new(facts).to_yaml(), &BTreeMap::new(), facts.version.as_ref());
+    let text = KratosConfig::new(facts).to_yaml();
+    let kept = schemas::kept(observed, &rendered::schemas(text.as_bytes()));
+    let config = rendered::finish(&text, &kept, facts.version.as_ref());
     let mut files: Files =
         files::files(facts).into_iter().map(|(path, content)| (path.to_owned(), content)).collect();
     files.insert(config::PATH.to_owned(), Some(config.text));

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod outputs;
+mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +10,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::apply::Applied;
-use super::observed::{Container, CookieSecret, Observed, SchemaKnowledge, Version, Workload};
+use super::observed::{Container, Observed, SchemaKnowledge, Version, Workload};
+use super::schemas::SchemaUsers;
+use super::secrets::{Content, Stored};
 use super::service::{DesiredService, Running, STAMP_PATH};
 use super::{desired, migrate, questions, report};
 use crate::integrations::SecretContent;
@@ -25,6 +28,10 @@ const APPLIED: &str = "20150100000001000000";
 
 fn bag(pairs: &[(&str, &str)]) -> Databag {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn content(key: &str, value: &str) -> Content {
+    Content::from([(key.to_owned(), Secret(value.to_owned()))])
 }
 
 fn context(hook: &str) -> Context {
@@ -78,8 +85,16 @@ pub fn ready() -> Observed {
             tls: SecretContent::Absent,
         }],
         relations: vec![],
-        cookie_secret: CookieSecret::Ready(Secret("cookie-of-before".to_owned())),
-        new_cookie_secret: Secret("cookie-of-now".to_owned()),
+        cookie_secret: Stored::Ready(content("cookiesecret", "cookie-of-before")),
+        kratos_secrets: Stored::Absent,
+        fresh_secrets: [
+            ("cookiesecret", "cookie-of-now"),
+            ("default", "default-of-now"),
+            ("cipher", "cipher-of-now"),
+        ]
+        .map(|(key, value)| (key.to_owned(), Secret(value.to_owned())))
+        .into(),
+        has_rotated: false,
         verification_template: None,
         opened_ports: BTreeSet::new(),
         status: Status::new(StatusKind::Unknown, ""),
@@ -88,6 +103,7 @@ pub fn ready() -> Observed {
             ..Container::default()
         }),
         schema: schema(&[APPLIED, PENDING], false),
+        schema_users: SchemaUsers::NotAsked,
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
@@ -165,12 +181,12 @@ fn each_obstacle_has_its_status_and_nothing_is_started() {
         (
             |o| {
                 o.is_leader = false;
-                o.cookie_secret = CookieSecret::Absent;
+                o.cookie_secret = Stored::Absent;
             },
             "waiting Waiting for secret creation",
         ),
         (
-            |o| o.cookie_secret = CookieSecret::Unreadable("permission denied".into()),
+            |o| o.cookie_secret = Stored::Unreadable("permission denied".into()),
             "waiting Waiting for secret creation: permission denied",
         ),
         (
@@ -352,15 +368,57 @@ fn rcgen_ca() -> String {
 }
 
 #[test]
-fn the_leader_makes_the_secret_once_and_starts_with_it() {
+fn the_leader_of_a_new_deployment_makes_the_secrets_once_and_starts_with_them() {
+    let labels = |observed: &Observed| {
+        desired(observed).new_secrets.iter().map(|making| making.label).collect::<Vec<_>>()
+    };
     let mut observed = ready();
-    assert!(desired(&observed).new_cookie_secret.is_none());
-    observed.cookie_secret = CookieSecret::Absent;
-    assert!(desired(&observed).new_cookie_secret.is_some());
-    let environment = &running(&observed).layer.services["kratos"].environment;
-    assert_eq!(environment["SECRETS_COOKIE"], "[\"cookie-of-now\"]");
+    assert!(labels(&observed).is_empty());
+    let environment = |observed: &Observed| running(observed).layer.services["kratos"].environment.clone();
+    let older = environment(&observed);
+    assert!(!older.contains_key("SECRETS_DEFAULT") && !older.contains_key("SECRETS_CIPHER"), "as it was");
+    observed.cookie_secret = Stored::Absent;
+    assert_eq!(labels(&observed), ["cookie_secret", "kratos_secrets"]);
+    let new = environment(&observed);
+    assert_eq!(new["SECRETS_COOKIE"], "[\"cookie-of-now\"]");
+    assert_eq!(new["SECRETS_DEFAULT"], "[\"default-of-now\"]");
+    assert_eq!(new["SECRETS_CIPHER"], "[\"cipher-of-now\"]");
     observed.is_leader = false;
-    assert!(desired(&observed).new_cookie_secret.is_none());
+    assert!(labels(&observed).is_empty());
+}
+
+#[test]
+fn all_values_of_a_secret_reach_kratos_newest_first() {
+    let mut observed = ready();
+    let mut cookies = content("cookiesecret", "new");
+    cookies.extend(content("cookiesecret-1", "old"));
+    observed.cookie_secret = Stored::Ready(cookies);
+    observed.kratos_secrets = Stored::Ready(content("default", "own"));
+    let running = running(&observed);
+    let environment = &running.layer.services["kratos"].environment;
+    assert_eq!(environment["SECRETS_COOKIE"], "[\"new\",\"old\"]");
+    assert_eq!(environment["SECRETS_DEFAULT"], "[\"own\"]");
+    assert!(!environment.contains_key("SECRETS_CIPHER"));
+    observed.kratos_secrets = Stored::Unreadable("permission denied".into());
+    assert!(
+        matches!(desired(&observed).service, DesiredService::AsItIs),
+        "no secret is dropped by a failed read"
+    );
+    assert_eq!(status(&observed), "waiting Waiting for secret creation: permission denied");
+}
+
+#[test]
+fn the_other_units_hear_of_new_values() {
+    let mut observed = ready();
+    observed.has_rotated = true;
+    let peer = |observed: &Observed| {
+        desired(observed).databags.iter().find_map(|bag| bag.keys.get("secret_rotations").cloned()).flatten()
+    };
+    assert_eq!(peer(&observed).as_deref(), Some("\"1\""));
+    observed.peers.as_mut().unwrap().application = bag(&[("secret_rotations", "\"7\"")]);
+    assert_eq!(peer(&observed).as_deref(), Some("\"8\""));
+    observed.has_rotated = false;
+    assert_eq!(peer(&observed), None);
 }
 
 #[test]
@@ -370,7 +428,10 @@ fn only_the_leader_writes_application_databags() {
         let bags = desired(observed).databags.into_iter().filter(move |desired| desired.bag == bag);
         bags.flat_map(|bag| bag.keys.into_keys()).collect::<Vec<_>>()
     };
-    assert_eq!(keys(&observed, Bag::App), ["database", "requested-secrets", "leader", "migration_version_3"]);
+    assert_eq!(
+        keys(&observed, Bag::App),
+        ["database", "requested-secrets", "identity_schemas", "leader", "migration_version_3"]
+    );
     assert_eq!(keys(&observed, Bag::Unit), ["workload_version"]);
     observed.schema = schema(&[APPLIED], false);
     assert_eq!(
@@ -443,7 +504,7 @@ fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
 fn nothing_in_debug_output_is_secret() {
     let observed = started(ready());
     let text = format!("{observed:?}{:?}", desired(&observed));
-    for secret in ["sesame", "cookie-of-before", "cookie-of-now"] {
+    for secret in ["sesame", "cookie-of-before", "cookie-of-now", "default-of-now", "cipher-of-now"] {
         assert!(!text.contains(secret), "{secret} is shown");
     }
     assert!(matches!(observed.context.event, Event::ConfigChanged));

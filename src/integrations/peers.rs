@@ -19,6 +19,12 @@ const MIGRATION_VERSION: &str = "migration_version_";
 /// The last runs of the migration, see [`runs`](super::runs).
 pub const MIGRATION_RUNS: &str = "migration_runs";
 
+/// How often secrets were rotated: its change tells the other units to read them again.
+const ROTATIONS: &str = "secret_rotations";
+
+/// The identity schemas that Kratos is told, for units whose container is new: a JSON object of URLs by id.
+const IDENTITY_SCHEMAS: &str = "identity_schemas";
+
 /// Says that limits of the workload container were set in Kubernetes, so that somebody looks for them once they are
 /// unset.
 pub const RESOURCE_LIMITS: &str = "resource_limits";
@@ -54,6 +60,24 @@ impl PeerRelation {
     /// The last runs of the migration, newest last.
     pub fn runs(&self) -> Vec<Run> {
         self.application.get(MIGRATION_RUNS).map_or_else(Vec::new, |text| runs::decode(text))
+    }
+
+    /// The URLs of the identity schemas that the leader told Kratos last, by their ids.
+    pub fn identity_schemas(&self) -> BTreeMap<String, String> {
+        let text = self.application.get(IDENTITY_SCHEMAS);
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// What the leader writes so that [`Self::identity_schemas`] tells these.
+    pub fn publish_schemas(urls: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
+        BTreeMap::from([(IDENTITY_SCHEMAS.to_owned(), Some(serde_json::json!(urls).to_string()))])
+    }
+
+    /// What the leader writes after it has put new values into the secrets. Juju tells an owner's units of no new revision.
+    pub fn rotated(&self) -> BTreeMap<String, Option<String>> {
+        let before = self.application.get(ROTATIONS).and_then(|text| decode(text).parse::<u64>().ok());
+        let now = before.unwrap_or_default().saturating_add(1);
+        BTreeMap::from([(ROTATIONS.to_owned(), Some(encode(&now.to_string())))])
     }
 
     /// What the leader writes into the application databag: who leads, and the version of each migrated

@@ -107,6 +107,33 @@ impl Kratos {
         self.finish(&arguments, Some(dsn), limit).await.map(drop)
     }
 
+    /// Removes one batch of each kind of what expired more than `keep_last` ago, and waits for the end.
+    pub async fn cleanup(
+        &self,
+        dsn: &Dsn,
+        config: &str,
+        keep_last: &str,
+        batch: u64,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let batch = batch.to_string();
+        // Kratos would rest for a minute between two tables.
+        let arguments = [
+            "cleanup",
+            "sql",
+            "-e",
+            "--keep-last",
+            keep_last,
+            "--database.cleanup.batch_size",
+            &batch,
+            "--database.cleanup.sleep.tables",
+            "0s",
+            "-c",
+            config,
+        ];
+        self.finish(&arguments, Some(dsn), limit).await.map(drop)
+    }
+
     async fn ask(&self, arguments: &[&str], dsn: Option<&Dsn>) -> Result<Vec<u8>, Error> {
         self.finish(arguments, dsn, ANSWER_LIMIT).await.map(|answer| answer.stdout)
     }

@@ -147,7 +147,7 @@ mod tests {
             ("public_url: x", "public_url: \"x\" is no http(s)://HOST[:PORT]"),
             ("hydra_admin_url: hydra", "hydra_admin_url: it is no http(s):// URL"),
             ("otlp: 'tempo:4318'", "otlp: it is no http(s):// URL"),
-            ("options: [", "did not find"),
+            ("options: [", "options: invalid type: sequence, expected a map"),
         ];
         for (text, expected) in cases {
             let error = read(text).unwrap_err();

@@ -78,6 +78,11 @@ pub fn schemas(text: &[u8]) -> BTreeMap<String, String> {
     entries.into_iter().flatten().filter_map(pair).collect()
 }
 
+/// The id of the schema that new identities get.
+pub fn default_schema(text: &[u8]) -> Option<String> {
+    Some(parse(text)?.pointer("/identity/default_schema_id")?.as_str()?.to_owned())
+}
+
 /// The digest of a text: 64 hexadecimal digits.
 pub fn digest(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()

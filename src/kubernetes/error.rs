@@ -94,11 +94,12 @@ impl Error {
     }
 }
 
-/// What rustls says, also from within the I/O error that it travels in.
+/// What rustls says, also from within the I/O errors that it travels in: those do not tell it as their source.
 fn tls(error: &(dyn StdError + 'static)) -> Option<String> {
-    let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let carried = carried.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    error.downcast_ref::<rustls::Error>().or(carried).map(ToString::to_string)
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found.to_string());
+    }
+    tls(error.downcast_ref::<std::io::Error>()?.get_ref()?)
 }
 
 /// On one line and not too long.
@@ -126,6 +127,7 @@ mod tests {
     fn a_tls_failure_is_told_from_an_unreachable_server() {
         let tls = std::io::Error::other(rustls::Error::InvalidCertificate(rustls::CertificateError::Expired));
         assert_eq!(Error::transport(&tls).kind(), "tls");
+        assert_eq!(Error::transport(&std::io::Error::other(tls)).kind(), "tls");
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert_eq!(Error::transport(&refused).kind(), "unreachable");
     }

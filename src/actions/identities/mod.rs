@@ -3,12 +3,17 @@
 //! [`run`] checks that Kratos serves (behaviour row 90) and hands the action a [`Desk`] with everything it works with.
 //! What it comes back with is shown here, in one place: lines for the log, results, and perhaps a failure.
 
+mod cleanup_database;
 mod create_admin_account;
 mod delete_identity;
+mod export_identities;
 mod get_identity;
+mod import_identities;
 mod invalidate_sessions;
+mod list_identities;
 mod list_oidc_accounts;
 mod password;
+mod record;
 mod reset_mfa;
 mod reset_password;
 mod results;
@@ -16,6 +21,7 @@ mod results;
 mod tests;
 mod unlink_oidc_account;
 mod who;
+mod workload_file;
 
 use std::collections::BTreeMap;
 
@@ -24,8 +30,9 @@ use serde_json::Value;
 use crate::charm::{KRATOS, Observed, READY};
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent};
+use crate::kratos::Place;
 use crate::kratos::admin::{self, Admin};
-use crate::pebble::{CheckStatus, ServiceStatus};
+use crate::pebble::{CheckInfo, CheckStatus, Client, ServiceStatus};
 use crate::postgres::Dsn;
 
 /// The parameters as Juju gave them.
@@ -35,6 +42,8 @@ type Parameters = BTreeMap<String, Value>;
 struct Desk<'a> {
     agent: &'a Agent,
     admin: Admin,
+    pebble: Client,
+    place: Place,
     /// The database of Kratos, where it is known.
     dsn: Option<Dsn>,
     application: String,
@@ -128,24 +137,32 @@ pub fn has(action: &str) -> bool {
             | "reset-identity-mfa"
             | "list-oidc-accounts"
             | "unlink-oidc-account"
+            | "list-identities"
+            | "export-identities"
+            | "import-identities"
+            | "cleanup-database"
     )
 }
 
 /// Runs one of them. What fails in it is told by `action-fail`; an error means that the agent cannot be reached.
-pub async fn run(agent: &Agent, action: &str, observed: &Observed) -> juju::Result<()> {
+pub async fn run(agent: &Agent, pebble: &Client, action: &str, observed: &Observed) -> juju::Result<()> {
     let parameters = agent.action_get().await?;
-    match desk(agent, action, observed) {
+    match desk(agent, pebble, action, observed) {
         Ok(desk) => show(agent, act(&desk, &parameters).await).await,
         Err(text) => agent.action_fail(&text).await,
     }
 }
 
 /// The precondition of every action here (behaviour row 90).
-fn desk<'a>(agent: &'a Agent, action: &str, observed: &Observed) -> Result<Desk<'a>, String> {
+fn desk<'a>(
+    agent: &'a Agent,
+    pebble: &Client,
+    action: &str,
+    observed: &Observed,
+) -> Result<Desk<'a>, String> {
     let application = observed.application().to_owned();
     let serves = observed.container().is_some_and(|container| {
-        let down =
-            |check: &crate::pebble::CheckInfo| check.name == READY && check.status == CheckStatus::Down;
+        let down = |check: &CheckInfo| check.name == READY && check.status == CheckStatus::Down;
         container.service(KRATOS) == Some(&ServiceStatus::Active) && !container.checks.iter().any(down)
     });
     if !serves {
@@ -159,7 +176,8 @@ fn desk<'a>(agent: &'a Agent, action: &str, observed: &Observed) -> Result<Desk<
         Answer::Absent | Answer::Invalid(_) => None,
     };
     let unit = observed.context.unit.to_string();
-    Ok(Desk { agent, admin, dsn, application, unit, action: action.to_owned() })
+    let (pebble, place) = (pebble.clone(), observed.place.clone());
+    Ok(Desk { agent, admin, pebble, place, dsn, application, unit, action: action.to_owned() })
 }
 
 async fn act(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
@@ -172,6 +190,10 @@ async fn act(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
         "reset-identity-mfa" => reset_mfa::run(desk, parameters).await,
         "list-oidc-accounts" => list_oidc_accounts::run(desk, parameters).await,
         "unlink-oidc-account" => unlink_oidc_account::run(desk, parameters).await,
+        "list-identities" => list_identities::run(desk, parameters).await,
+        "export-identities" => export_identities::run(desk, parameters).await,
+        "import-identities" => import_identities::run(desk, parameters).await,
+        "cleanup-database" => cleanup_database::run(desk, parameters).await,
         other => Err(format!("This charm has no action {other:?}").into()),
     }
 }

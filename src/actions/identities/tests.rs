@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::{Desk, Parameters, act, show};
 use crate::juju::transport::Call;
 use crate::juju::{Agent, Output, Transport};
+use crate::kratos::Place;
 use crate::kratos::admin::Admin;
+use crate::pebble::Client;
 use stand_in::{Reply, StandIn};
 
 const ID: &str = "4d3c6796-293e-45b3-85dd-0777f841b9a4";
@@ -178,6 +180,8 @@ async fn shown(world: World, action: &str, parameters: Value, secret: Result<Val
     let desk = Desk {
         agent: &agent,
         admin: Admin::at(base.clone(), base, Duration::from_millis(700)),
+        pebble: Client::new("/nowhere"),
+        place: Place::pod(),
         dsn: None,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),
@@ -289,6 +293,8 @@ async fn a_new_password_is_sent_with_everything_that_the_identity_has() {
     let desk = Desk {
         agent: &agent,
         admin: Admin::at(base.clone(), base, Duration::from_secs(5)),
+        pebble: Client::new("/nowhere"),
+        place: Place::pod(),
         dsn: None,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),

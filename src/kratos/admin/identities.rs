@@ -73,6 +73,12 @@ impl Admin {
         answer.map_err(|error| masked(error, secret))?.json()
     }
 
+    /// Gives an identity (a UUID) another schema. Kratos validates it and works out anew what follows from the schema.
+    pub async fn set_schema(&self, id: &str, schema: &str) -> Result<()> {
+        let patch = json!([{"op": "replace", "path": "/schema_id", "value": schema}]);
+        self.call(Method::PATCH, &["identities", id], &[], Some(&patch)).await.map(drop)
+    }
+
     /// Deletes an identity.
     pub async fn delete(&self, id: &str) -> Result<()> {
         self.call(Method::DELETE, &["identities", id], &[], None).await?.nothing()

@@ -25,6 +25,10 @@ pub enum Command {
     Down,
     /// `migrate sql status`
     Status,
+    /// `cleanup`: help.
+    Cleanup,
+    /// `cleanup sql`
+    CleanupSql,
     /// `serve`, `serve all`
     Serve,
     /// `courier`: help.
@@ -52,6 +56,8 @@ impl Command {
             Command::Up => &["migrate", "sql", "up"],
             Command::Down => &["migrate", "sql", "down"],
             Command::Status => &["migrate", "sql", "status"],
+            Command::Cleanup => &["cleanup"],
+            Command::CleanupSql => &["cleanup", "sql"],
             Command::Serve => &["serve"],
             Command::Courier => &["courier"],
             Command::CourierWatch => &["courier", "watch"],
@@ -63,6 +69,8 @@ impl Command {
             Command::Version,
             Command::Migrate,
             Command::MigrateSql,
+            Command::Cleanup,
+            Command::CleanupSql,
             Command::Serve,
             Command::Courier,
             Command::CourierWatch,
@@ -75,7 +83,17 @@ impl Command {
 
     fn flags(self) -> &'static [Flag] {
         match self {
-            Command::Root | Command::Version | Command::Migrate | Command::Courier => &[HELP],
+            Command::Root | Command::Version | Command::Migrate | Command::Cleanup | Command::Courier => {
+                &[HELP]
+            }
+            Command::CleanupSql => &[
+                HELP,
+                CONFIG,
+                FROM_ENV,
+                ("database.cleanup.batch_size", Some('b'), true),
+                ("database.cleanup.sleep.tables", None, true),
+                ("keep-last", None, true),
+            ],
             Command::MigrateSql | Command::Up => &[HELP, CONFIG, FROM_ENV, YES],
             Command::Down => &[HELP, CONFIG, FROM_ENV, YES, ("steps", None, true)],
             Command::Status => &[
@@ -151,7 +169,7 @@ pub fn parse(release: Release, args: &[String]) -> Result<Invocation, (Command, 
     }
     let command = found.command;
     flags(&mut found, rest).map_err(|message| (command, message))?;
-    let unknown = matches!(command, Command::Root | Command::Courier | Command::Migrate);
+    let unknown = matches!(command, Command::Root | Command::Cleanup | Command::Courier | Command::Migrate);
     if let (true, Some(word)) = (unknown, found.words.first()) {
         let path = [&["kratos"], command.words()].concat().join(" ");
         return Err((command, format!("unknown command {word:?} for {path:?}")));

@@ -50,7 +50,7 @@ pub async fn run(invocation: &Invocation, log: &Logger) -> u8 {
 }
 
 /// The connection URL: the word of the command line, else the environment, else the configuration file.
-fn url(invocation: &Invocation, log: &Logger) -> Result<String, u8> {
+pub fn url(invocation: &Invocation, log: &Logger) -> Result<String, u8> {
     // The files are not validated by these commands, but they must be readable.
     let files = match config::read_files(&invocation.configs()) {
         Ok(files) => files,

@@ -7,6 +7,7 @@
 //! of migrations with small SQL of its own, and serves health, identities and sessions out of the real tables. It
 //! exists so that the charm is tested against what Kratos does, not against what one would wish it did.
 
+mod cleanup;
 mod cli;
 mod clock;
 mod config;
@@ -60,7 +61,7 @@ pub fn main() -> ExitCode {
         }
     };
     let code = match invocation.command {
-        Command::Root | Command::Migrate | Command::Courier => {
+        Command::Root | Command::Migrate | Command::Cleanup | Command::Courier => {
             out(&usage::of(release, invocation.command));
             0
         }
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::MigrateSql | Command::Up | Command::Down | Command::Status => {
             runtime.block_on(migrate::run(&invocation, &log))
         }
+        Command::CleanupSql => runtime.block_on(cleanup::run(&invocation, &log)),
         Command::Serve => runtime.block_on(serve::run(&invocation, &log)),
         Command::CourierWatch => runtime.block_on(courier::run(&invocation, &log)),
     };

@@ -40,6 +40,12 @@ pub fn of(release: Release, command: Command) -> String {
             "Usage:\n  kratos migrate sql status [database_url] [flags]\n\nFlags:\n      --block           Wait until nothing is pending\n      --format string   table, json, yaml, json-pretty or jsonpath=... (default \"table\")\n  -h, --help            help for status\n  -q, --quiet           Only the versions.\n  -e, --read-from-env   Take the connection string from DSN in the environment or from dsn in the file.\n{}",
             globals(&[CONFIG])
         ),
+        Command::Cleanup => {
+            "Usage:\n  kratos cleanup [command]\n\nAvailable Commands:\n  sql         Expired records\n\nFlags:\n  -h, --help   help for cleanup\n".into()
+        }
+        Command::CleanupSql => format!(
+            "Usage:\n  kratos cleanup sql <database-url> [flags]\n\nFlags:\n{CONFIG}\n  -b, --database.cleanup.batch_size int   Records of each table (default 100)\n      --database.cleanup.sleep.tables duration   The rest between two tables (default 1m0s)\n  -h, --help             help for sql\n      --keep-last duration   What is younger stays\n{FROM_ENV}\n"
+        ),
         Command::Serve => format!(
             "Usage:\n  kratos serve [flags]\n\nFlags:\n{CONFIG}\n      --dev              For development only\n  -h, --help             help for serve\n      --sqa-opt-out      No telemetry\n      --watch-courier    Run the courier in the same process\n"
         ),

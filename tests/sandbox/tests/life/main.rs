@@ -5,11 +5,14 @@
 mod actions;
 mod bad_data;
 mod deploy;
+mod hot;
 mod identities;
 mod inputs;
 mod kill;
 mod migration;
 mod quiet;
 mod refusals;
+mod schemas;
 mod secrets;
 mod support;
+mod transfer;

@@ -89,6 +89,9 @@ pub fn load(files: &[String], release: Release) -> Result<Config, Invalid> {
     environment::apply(&outline, &mut value, &|name| {
         std::env::var(name).ok().filter(|text| !text.is_empty())
     });
+    if files.iter().any(|file| told_to_refuse(file)) {
+        return Err(failed("I[#] S[#] a test wants this to be refused".to_owned(), &value));
+    }
     let faults = validate::faults(&outline, &value);
     if !faults.is_empty() {
         let message = validate::message(&faults);
@@ -101,6 +104,15 @@ pub fn load(files: &[String], release: Release) -> Result<Config, Invalid> {
         schemas.push((id.as_str().unwrap_or_default().to_owned(), url.to_owned(), document));
     }
     Ok(Config { value, schemas })
+}
+
+/// A test's own reason to refuse: the configuration holds the text of the file `.refuse` beside it.
+fn told_to_refuse(file: &str) -> bool {
+    let path = std::path::Path::new(file).with_file_name(".refuse");
+    let (Ok(text), Ok(config)) = (std::fs::read_to_string(path), std::fs::read_to_string(file)) else {
+        return false;
+    };
+    config.contains(text.trim())
 }
 
 /// The identity schema behind a URL; one behind http(s) counts as a schema without rules, for lack of a network.

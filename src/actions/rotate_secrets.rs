@@ -1,0 +1,169 @@
+//! `rotate-secrets which=cookie|default|cipher|all`: puts a new value first, which Kratos uses from now on, and keeps the
+//! older ones, with which it goes on to read what they signed or encrypted.
+//!
+//! A deployment that was made before the charm knew `secrets.default` and `secrets.cipher` gets them here, when it is asked
+//! for. With a cipher Kratos encrypts the tokens of identity providers, and can no longer decode those that it stored
+//! without: a cipher is therefore brought in on the way only where there are none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::charm::Observed;
+use crate::charm::secrets::{
+    self, CIPHER_KEY, COOKIE_KEY, COOKIE_LABEL, Content, DEFAULT_KEY, KRATOS_LABEL, Stored, renew, values,
+};
+use crate::integrations::database::Answer;
+use crate::juju::{self, Agent};
+use crate::postgres::identities::has_provider_identities;
+use crate::postgres::{Connection, Dsn};
+
+/// So many values of each are kept. What the oldest signed is read until it is the eleventh.
+const MOST: usize = 10;
+const CONNECT: Duration = Duration::from_secs(5);
+const NAMES: [(&str, &str); 3] = [("cookie", COOKIE_KEY), ("default", DEFAULT_KEY), ("cipher", CIPHER_KEY)];
+
+/// Runs the action.
+pub async fn run(agent: &Agent, observed: &mut Observed) -> juju::Result<()> {
+    let parameters = agent.action_get().await?;
+    let plan = match plan(observed, parameters.get("which")) {
+        Ok(plan) => plan,
+        Err(text) => return agent.action_fail(&text).await,
+    };
+    let Plan { mut cookie, mut kratos, mut keys, is_explicit } = plan;
+    let mut results = BTreeMap::new();
+    if keys.contains(CIPHER_KEY) && !kratos.contains_key(CIPHER_KEY) {
+        let has_tokens = has_oidc_identities(observed).await;
+        if has_tokens == Some(false) {
+            agent.action_log("From now on Kratos encrypts the tokens of identity providers.").await?;
+        } else if is_explicit {
+            let text = "From now on Kratos encrypts the tokens of identity providers. Those that it stored before it \
+                        cannot decode: they are not shown (include_credential=oidc) until the person logs in again.";
+            agent.action_log(text).await?;
+        } else {
+            keys.remove(CIPHER_KEY);
+            let again = format!("juju run {}/leader rotate-secrets which=cipher", observed.application());
+            let why = match has_tokens {
+                Some(_) => {
+                    "there are identities of other providers, whose tokens Kratos could not decode any more"
+                }
+                None => "the database did not tell whether there are identities of other providers",
+            };
+            results.insert(
+                "cipher".to_owned(),
+                format!("not introduced: {why}; to do it all the same: {again}"),
+            );
+        }
+    }
+    for (name, key) in NAMES.into_iter().filter(|(_, key)| keys.contains(key)) {
+        let content = if key == COOKIE_KEY { &mut cookie } else { &mut kratos };
+        let dropped = renew(content, key, secrets::random(), MOST);
+        results.insert(name.to_owned(), format!("rotated, {} values", values(content, key).len()));
+        if dropped > 0 {
+            let text = format!("The oldest value of {name} is dropped: what it signed or encrypted is lost.");
+            agent.action_log(&text).await?;
+        }
+    }
+    if let Err(error) = store(agent, observed, &keys, cookie, kratos).await {
+        if error.is_unavailable() {
+            return Err(error);
+        }
+        let again = format!("juju run {}/leader rotate-secrets", observed.application());
+        return agent
+            .action_fail(&format!("The secrets cannot be written: {error}; then run again: {again}"))
+            .await;
+    }
+    results.insert("next".to_owned(), format!("juju status {}", observed.application()));
+    agent.action_set(&results).await
+}
+
+/// What is to be rotated, and what it is now.
+#[derive(Debug)]
+struct Plan {
+    cookie: Content,
+    kratos: Content,
+    keys: BTreeSet<&'static str>,
+    /// Whether one of them was named.
+    is_explicit: bool,
+}
+
+fn plan(observed: &Observed, which: Option<&Value>) -> Result<Plan, String> {
+    let application = observed.application();
+    let again = format!("juju run {application}/leader rotate-secrets");
+    let named = match which {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text == "all" => None,
+        Some(Value::String(text)) => Some(NAMES.iter().find(|(name, _)| name == text).ok_or_else(invalid)?.1),
+        Some(_) => return Err(invalid()),
+    };
+    if !observed.is_leader {
+        return Err(format!("Only the leader unit can rotate secrets: {again}"));
+    }
+    let not_yet = |reason: &str| {
+        Err(format!(
+            "The secrets cannot be rotated yet{reason}: wait for juju status {application}, then {again}"
+        ))
+    };
+    let cookie = match &observed.cookie_secret {
+        Stored::Ready(content) => content.clone(),
+        Stored::Absent => return not_yet(", there are none"),
+        Stored::Unreadable(reason) => return not_yet(&format!(" ({reason})")),
+    };
+    let kratos = match &observed.kratos_secrets {
+        Stored::Ready(content) => content.clone(),
+        Stored::Absent => Content::new(),
+        Stored::Unreadable(reason) => return not_yet(&format!(" ({reason})")),
+    };
+    if observed.peers.is_none() {
+        return not_yet(", the peer integration is not ready");
+    }
+    let keys = named.map_or_else(|| NAMES.map(|(_, key)| key).into(), |key| BTreeSet::from([key]));
+    Ok(Plan { cookie, kratos, keys, is_explicit: named.is_some() })
+}
+
+fn invalid() -> String {
+    "Invalid parameter which: it is one of cookie, default, cipher, all, e.g. which=all".to_owned()
+}
+
+/// Hands the values to Juju, which stores them when this dispatch succeeds; the rest of it already goes on with them.
+async fn store(
+    agent: &Agent,
+    observed: &mut Observed,
+    keys: &BTreeSet<&'static str>,
+    cookie: Content,
+    kratos: Content,
+) -> juju::Result<()> {
+    if keys.contains(COOKIE_KEY) {
+        secrets::set(agent, COOKIE_LABEL, &cookie).await?;
+        observed.cookie_secret = Stored::Ready(cookie);
+    }
+    if keys.contains(DEFAULT_KEY) || keys.contains(CIPHER_KEY) {
+        match observed.kratos_secrets {
+            Stored::Absent => secrets::add(agent, KRATOS_LABEL, &kratos).await?,
+            Stored::Ready(_) | Stored::Unreadable(_) => secrets::set(agent, KRATOS_LABEL, &kratos).await?,
+        }
+        observed.kratos_secrets = Stored::Ready(kratos);
+    }
+    observed.has_rotated = true;
+    Ok(())
+}
+
+/// Whether an identity has logged in through another provider; `None`: the database does not tell.
+async fn has_oidc_identities(observed: &Observed) -> Option<bool> {
+    let Answer::Ready(dsn) = observed.answer() else { return None };
+    match ask(&dsn).await {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            tracing::warn!("cannot look for identities of other providers: {error}");
+            None
+        }
+    }
+}
+
+async fn ask(dsn: &Dsn) -> Result<bool, crate::postgres::Error> {
+    let connection = Connection::open(dsn, "kratos-operator rotate-secrets", CONNECT).await?;
+    let answer = has_provider_identities(&connection).await?;
+    connection.close().await;
+    Ok(answer)
+}
