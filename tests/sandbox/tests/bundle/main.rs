@@ -8,4 +8,5 @@ mod stand_ins;
 #[path = "../life/support.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
+mod takeover;
 mod world;
