@@ -25,7 +25,7 @@ const PART: usize = 250;
 /// So many requests are on their way at a time.
 const AT_ONCE: usize = 8;
 /// Progress is shown after so many identities.
-const SHOWN_EVERY: u64 = 500;
+const SHOWN_EVERY: u64 = 250;
 /// Seconds that a run may take unless told otherwise.
 pub const TIMEOUT: u64 = 1800;
 /// A week.

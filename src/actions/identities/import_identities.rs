@@ -23,7 +23,7 @@ use crate::actions::parameters::{boolean, number};
 /// Lines that are created between two notes.
 const BATCH: usize = 100;
 /// Progress is shown after so many lines.
-const SHOWN_EVERY: u64 = 500;
+const SHOWN_EVERY: u64 = 200;
 /// A longer line is no identity, in bytes.
 const LONGEST_LINE: u64 = 8 * 1024 * 1024;
 /// So many lines that were not imported are told, the others counted.
