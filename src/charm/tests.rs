@@ -22,7 +22,7 @@ use crate::integrations::peers::PeerRelation;
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
 use crate::kratos::{Place, Secret, WorkloadVersion, config};
 use crate::migration::{Counts, Failure, Known, Migration, MigrationVersion, Report, Schema, Trail};
-use crate::pebble::{CheckInfo, Service, ServiceInfo};
+use crate::pebble::{CheckInfo, Service, ServiceInfo, Startup};
 
 const PENDING: &str = "20260114175904000000";
 const APPLIED: &str = "20150100000001000000";
@@ -291,13 +291,14 @@ fn a_complaint_is_shown_and_everything_runs() {
 }
 
 #[test]
-fn an_obstacle_leaves_what_runs_alone_and_only_a_lost_database_stops_it() {
+fn weaknesses_38_and_39_only_a_lost_database_stops_what_runs_with_its_checks() {
     let mut observed = started(ready());
     observed.config.insert("log_level".into(), json!("loud"));
     assert!(matches!(desired(&observed).service, DesiredService::AsItIs));
     observed.databases.clear();
     let DesiredService::Stopped(layer) = desired(&observed).service else { panic!() };
     assert!(layer.services.is_empty() && layer.checks.len() == 2, "{layer:?}");
+    assert!(layer.checks.values().all(|check| check.startup == Some(Startup::Disabled)), "{layer:?}");
 }
 
 #[test]

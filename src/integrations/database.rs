@@ -184,7 +184,7 @@ mod tests {
     const PLAIN: [(&str, &str); 3] = [("username", "u"), ("password", "p@/#?"), ("endpoints", "db:5432")];
 
     #[test]
-    fn each_part_of_the_answer_is_needed() {
+    fn weakness_13_each_part_of_the_answer_is_needed_and_encoded() {
         assert_eq!(url(&relation(&PLAIN)), "postgres://u:p%40%2F%23%3F@db:5432/idp_kratos");
         for (missing, _) in PLAIN {
             let mut pairs: Vec<_> = PLAIN.into_iter().filter(|(key, _)| *key != missing).collect();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_database_that_was_made_is_the_one_used() {
+    fn weakness_14_the_database_that_was_made_is_the_one_used() {
         let mut pairs = PLAIN.to_vec();
         pairs.push(("database", "other"));
         assert!(url(&relation(&pairs)).ends_with("/other"));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_verified_when_a_ca_is_given() {
+    fn weakness_14_tls_is_verified_when_a_ca_is_given() {
         let mut pairs = PLAIN.to_vec();
         pairs.push(("tls", "True"));
         assert!(url(&relation(&pairs)).ends_with("?sslmode=require"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn several_endpoints_are_all_used() {
+    fn weakness_14_several_endpoints_are_all_used() {
         let pairs = [("username", "u"), ("password", "p"), ("endpoints", "a:1,b:2")];
         assert_eq!(
             url(&relation(&pairs)),
@@ -257,18 +257,19 @@ mod tests {
     }
 
     #[test]
-    fn a_request_of_the_python_charm_is_kept() {
+    fn weakness_36_no_superuser_is_requested_and_what_the_python_charm_asked_for_is_kept() {
         let mut relation = relation(&[]);
         let fresh = relation.request("m_kratos");
         assert_eq!(fresh["database"], "m_kratos");
         assert!(fresh["requested-secrets"].contains("read-only-uris"));
+        assert!(!fresh.contains_key("extra-user-roles"));
         relation.own =
             Some(bag(&[("database", "old"), ("requested-secrets", "[]"), ("extra-user-roles", "SUPERUSER")]));
         assert_eq!(relation.request("m_kratos"), bag(&[("database", "old"), ("requested-secrets", "[]")]));
     }
 
     #[test]
-    fn long_names_are_cut_to_what_providers_accept() {
+    fn weakness_37_long_names_are_cut_to_what_providers_accept() {
         assert_eq!(database_name("idp", "kratos"), "idp_kratos");
         let long = database_name(&"m".repeat(60), "kratos");
         assert_eq!(long.len(), 49);

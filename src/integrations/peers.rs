@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_record_is_in_the_format_of_the_python_charm() {
+    fn weakness_35_the_record_is_in_the_format_of_the_python_charm_without_what_is_gone() {
         let database: RelationId = "pg-database:3".parse().unwrap();
         let leader: UnitName = "kratos/1".parse().unwrap();
         let peers = peers(&[("migration_version_2", "\"v1.3.1\""), ("leader", "\"kratos/0\"")]);

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_43_and_44_trust_the_given_authorities_beside_the_systems() {
+    fn weakness_56_and_rows_43_and_44_a_changed_authority_restarts_what_read_it() {
         let mut facts = Facts::sample();
         facts.certificates = vec!["-----BEGIN A\n".to_owned(), "-----BEGIN B".to_owned()];
         assert_eq!(files(&facts)[CERTIFICATES].as_deref(), Some("-----BEGIN A\n-----BEGIN B\n"));

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_keeps_its_port() {
+    fn weakness_62_an_origin_keeps_its_port() {
         let url = PublicUrl::parse("https://Id.Example.com:8443/").unwrap();
         assert_eq!((url.host(), url.to_string().as_str()), ("id.example.com", "https://id.example.com:8443"));
         assert_eq!(PublicUrl::parse("https://x:443").unwrap().origin(), "https://x");

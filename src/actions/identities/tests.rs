@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test` writes the file anew.
 
+mod many;
 mod stand_in;
 
 use std::sync::Mutex;
@@ -15,13 +16,13 @@ use crate::juju::{Agent, Output, Transport};
 use crate::kratos::Place;
 use crate::kratos::admin::Admin;
 use crate::pebble::Client;
+use crate::postgres::Dsn;
 use stand_in::{Reply, StandIn};
 
 const ID: &str = "4d3c6796-293e-45b3-85dd-0777f841b9a4";
 const OTHER: &str = "202a3877-4bb2-4316-8a5e-f59991ce68a9";
 const SECRET: &str = "secret:9m4e2mr0ui3e8a215n4g";
 const PASSWORD: &str = "correct horse battery staple";
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions/identities/tests/actions.golden");
 
 /// An agent that knows the parameters and one secret, and notes what is shown.
 struct Shown {
@@ -164,8 +165,21 @@ fn losing(method: &str, _: &str) -> Reply {
 
 type World = (&'static str, fn(&str, &str) -> Reply);
 
-/// Runs an action in a world; what was shown, without what differs between two runs.
+/// Runs an action in a world without a workload; what was shown, without what differs between two runs.
 async fn shown(world: World, action: &str, parameters: Value, secret: Result<Value, &'static str>) -> String {
+    shown_with(Client::new("/nowhere"), Place::pod(), None, world, action, parameters, secret).await
+}
+
+/// The same with a workload and, perhaps, a database.
+async fn shown_with(
+    pebble: Client,
+    place: Place,
+    dsn: Option<Dsn>,
+    world: World,
+    action: &str,
+    parameters: Value,
+    secret: Result<Value, &'static str>,
+) -> String {
     let server = StandIn::start(world.1);
     if world.0 == "service down" {
         server.stop();
@@ -180,9 +194,9 @@ async fn shown(world: World, action: &str, parameters: Value, secret: Result<Val
     let desk = Desk {
         agent: &agent,
         admin: Admin::at(base.clone(), base, Duration::from_millis(700)),
-        pebble: Client::new("/nowhere"),
-        place: Place::pod(),
-        dsn: None,
+        pebble,
+        place,
+        dsn,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),
         action: action.to_owned(),
@@ -270,14 +284,20 @@ async fn every_action_in_every_world_shows_what_the_golden_file_says() {
         text += &shown(trouble, "create-admin-account", admin_by_secret.clone(), secret()).await;
     }
 
+    assert_golden("actions.golden", &text);
+}
+
+/// That all of a text stands in a golden file beside this one.
+fn assert_golden(name: &str, text: &str) {
+    let path = format!("{}/src/actions/identities/tests/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(GOLDEN, &text).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
-    let golden = std::fs::read_to_string(GOLDEN).unwrap();
+    let golden = std::fs::read_to_string(&path).unwrap();
     for (number, (found, expected)) in text.lines().zip(golden.lines()).enumerate() {
-        assert_eq!(found, expected, "line {} of {GOLDEN}", number + 1);
+        assert_eq!(found, expected, "line {} of {path}", number + 1);
     }
-    assert_eq!(text.len(), golden.len(), "{GOLDEN} ends elsewhere");
+    assert_eq!(text.len(), golden.len(), "{path} ends elsewhere");
 }
 
 #[tokio::test]

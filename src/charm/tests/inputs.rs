@@ -273,6 +273,25 @@ fn an_unreadable_secret_leaves_out_what_needs_it() {
 }
 
 #[test]
+fn weakness_22_without_a_mail_server_none_is_made_up() {
+    let variables = |observed: &Observed| {
+        let DesiredService::Running(running) = desired(observed).service else { panic!() };
+        let services = running.layer.services.into_values();
+        services
+            .flat_map(|service| service.environment)
+            .filter(|(name, _)| name.contains("SMTP_CONN"))
+            .collect()
+    };
+    let none: Vec<(String, String)> = variables(&with([]));
+    assert!(none.is_empty(), "{none:?}");
+    let given: Vec<_> = variables(&with([related("smtp:7", SMTP)]));
+    assert_eq!(
+        given[0],
+        ("COURIER_SMTP_CONNECTION_URI".to_owned(), "smtp://mail:25/?disable_starttls=true".to_owned())
+    );
+}
+
+#[test]
 fn a_mail_server_stays_in_use_while_its_relation_says_nonsense() {
     let mut observed = started(with([related("smtp:7", SMTP)]));
     observed.relations[0].remote.insert("port".to_owned(), "many".to_owned());

@@ -44,7 +44,7 @@ fn what_is_started_is_told_everything() {
 }
 
 #[test]
-fn the_courier_runs_on_the_leader() {
+fn weakness_74_the_courier_runs_on_the_leader() {
     let mut observed = ready();
     assert!(!running(&observed).is_courier, "without a mail server each mail would be given up");
     let server = [("host", "mail"), ("port", "25"), ("auth_type", "none"), ("transport_security", "none")];

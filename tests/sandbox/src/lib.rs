@@ -22,5 +22,6 @@ pub mod postgres;
 pub mod programs;
 pub mod sandbox;
 pub mod tools;
+pub mod visits;
 
 pub use sandbox::{KillAtCall, Moment, Options, Output, Sandbox, TraceEntry};

@@ -13,13 +13,15 @@ use serde_json::Value;
 pub struct Reply {
     pub code: u16,
     pub body: String,
+    /// The token of the page that comes after this one.
+    pub next: Option<&'static str>,
     /// Waited for before anything is sent.
     pub delay: Duration,
 }
 
 impl Reply {
     pub fn json(code: u16, body: &Value) -> Self {
-        Self { code, body: body.to_string(), delay: Duration::ZERO }
+        Self { code, body: body.to_string(), ..Self::default() }
     }
 }
 
@@ -82,10 +84,13 @@ fn serve(mut stream: TcpStream, answer: fn(&str, &str) -> Reply, asked: &Mutex<V
         let mut words = head.split_whitespace();
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         asked.lock().unwrap().push(Asked { line: format!("{method} {path}"), body });
-        let Reply { code, body, delay } = answer(method, path);
+        let Reply { code, body, next, delay } = answer(method, path);
         std::thread::sleep(delay);
+        let link =
+            next.map(|token| format!("link: </admin/identities?page_token={token}>; rel=\"next\"\r\n"));
         let head = format!(
-            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\n{}content-length: {}\r\n\r\n",
+            link.unwrap_or_default(),
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {

@@ -181,7 +181,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// Runs the daemon until it is asked to stop; gives the exit code.
+/// Runs the daemon until a signal or a service asks it to stop; gives the exit code.
 ///
 /// # Errors
 /// When it cannot begin.
@@ -195,13 +195,27 @@ pub fn run(options: &Options) -> Result<u8, Error> {
         .enable_all()
         .build()
         .map_err(system("make a runtime"))?;
-    let code = runtime.block_on(serve(options));
+    let code = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("catch SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("catch SIGINT"))?;
+        let asked = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve(options, asked).await
+    });
     // Connections that are left open on purpose must not hold the end up.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(options: &Options) -> Result<u8, Error> {
+/// Serves inside this process until `asked` is ready or a service asks it to stop; gives the exit code.
+///
+/// # Errors
+/// When it cannot begin.
+pub async fn serve(options: &Options, asked: impl Future<Output = ()>) -> Result<u8, Error> {
     let directory = &options.directory;
     if options.create_dirs {
         std::fs::create_dir_all(directory.join("layers")).map_err(system(format!("make {directory:?}")))?;
@@ -231,8 +245,6 @@ async fn serve(options: &Options) -> Result<u8, Error> {
         stop: watch::Sender::new(None),
         kill: watch::Sender::new(false),
     });
-    let mut terminate = signal(SignalKind::terminate()).map_err(system("catch SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("catch SIGINT"))?;
     let listener = listen(&options.socket).await?;
     Checks::plan_changed(&daemon);
     if !options.hold {
@@ -248,8 +260,7 @@ async fn serve(options: &Options) -> Result<u8, Error> {
     let server = tokio::spawn(async move { server.await });
     let mut stop = daemon.stop.subscribe();
     tokio::select! {
-        _ = terminate.recv() => daemon.request_stop(0),
-        _ = interrupt.recv() => daemon.request_stop(0),
+        () = asked => daemon.request_stop(0),
         _ = stop.wait_for(Option::is_some) => {}
     }
     let code = daemon.stop.borrow().unwrap_or_default();

@@ -27,7 +27,7 @@ mod words;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use daemon::{Error, Options, run};
+pub use daemon::{Error, Options, run, serve};
 
 /// The version that is doubled.
 pub const VERSION: &str = "v1.32.1";

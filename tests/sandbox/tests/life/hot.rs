@@ -3,30 +3,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use kratos_operator::pebble::Select;
+use sandbox::visits::{Visits, hot_change, hot_title};
 use sandbox::{KillAtCall, Moment, Sandbox};
 use serde_json::{Value, json};
 
 use super::support::*;
 
-const PASSWORD: &str = "correct horse battery staple";
-
-/// Sets an option whose value is told to Kratos by its file alone: the number makes it another file.
-pub async fn change(sandbox: &Sandbox, number: u32) {
-    let schemas = json!({"user_v1": {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": format!("number {number}"),
-        "type": "object",
-        "properties": {"traits": {"type": "object", "properties": {"email": {"type": "string"}}}},
-    }});
-    let words = ["config", "kratos", "default_identity_schema_id=user_v1"].map(str::to_owned);
-    let words = words.into_iter().chain([format!("identity_schemas={schemas}")]);
-    let line: Vec<String> = words.map(|word| format!("'{word}'")).collect();
-    juju(sandbox, &line.join(" ")).await;
+/// A change that Kratos takes over while it runs: the number makes it another file.
+async fn change(sandbox: &Sandbox, number: u32) {
+    juju(sandbox, &hot_change(number)).await;
 }
 
 /// The changes of Pebble that started or stopped a service so far.
@@ -55,71 +42,18 @@ fn logged(sandbox: &Sandbox, text: &str) -> bool {
     sandbox.log().iter().any(|line| line.text.contains(text))
 }
 
-/// Logs in and asks who that is, again and again; the numbers of successes and of failures.
-async fn visit(addresses: String, stop: Arc<AtomicBool>) -> (u32, Vec<String>) {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
-    let (mut good, mut bad) = (0, Vec::new());
-    while !stop.load(Ordering::Relaxed) {
-        match one_visit(&http, &addresses).await {
-            Ok(()) => good += 1,
-            Err(error) => bad.push(error),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    (good, bad)
-}
-
-async fn one_visit(http: &reqwest::Client, address: &str) -> Result<(), String> {
-    let text = |error: reqwest::Error| error.to_string();
-    let flow: Value = http
-        .get(format!("http://{address}:4433/self-service/login/api"))
-        .send()
-        .await
-        .map_err(text)?
-        .json()
-        .await
-        .map_err(text)?;
-    let action =
-        format!("http://{address}:4433/self-service/login?flow={}", flow["id"].as_str().unwrap_or("none"));
-    let body = json!({"method": "password", "identifier": "ada@example.com", "password": PASSWORD});
-    let answer = http.post(action).json(&body).send().await.map_err(text)?;
-    let (status, session): (_, Value) = (answer.status(), answer.json().await.map_err(text)?);
-    let Some(token) = session["session_token"].as_str() else { return Err(format!("login: {status}")) };
-    let whoami = http.get(format!("http://{address}:4433/sessions/whoami")).header("x-session-token", token);
-    let status = whoami.send().await.map_err(text)?.status();
-    if status.is_success() { Ok(()) } else { Err(format!("whoami: {status}")) }
-}
-
-async fn register_with_password(sandbox: &Sandbox) {
-    let body = json!({
-        "schema_id": "social_user_v0",
-        "traits": {"email": "ada@example.com"},
-        "credentials": {"password": {"config": {"password": PASSWORD}}},
-    });
-    let url = format!("http://{}:4434/admin/identities", sandbox.address("kratos/0").unwrap());
-    let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
-    assert_eq!(answer.status(), 201);
-}
-
 #[test]
 fn nobody_notices_changes_that_kratos_takes_over() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
-        register_with_password(&sandbox).await;
         let before = starts(&sandbox).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let client = tokio::spawn(visit(sandbox.address("kratos/0").unwrap(), stop.clone()));
+        let visits = Visits::begin(&sandbox, "kratos/0").await.unwrap();
         for number in 1..=5 {
             change(&sandbox, number).await;
-            assert_eq!(
-                title(&sandbox).await,
-                format!("number {number}"),
-                "the dispatch ends when it is loaded"
-            );
+            assert_eq!(title(&sandbox).await, hot_title(number), "the dispatch ends when it is loaded");
         }
-        stop.store(true, Ordering::Relaxed);
-        let (good, bad) = client.await.unwrap();
-        assert!(good > 20 && bad.is_empty(), "{good} visits went well, others: {bad:?}");
+        let visited = visits.end().await.unwrap();
+        assert!(visited.succeeded > 20 && visited.failures.is_empty(), "{visited:?}");
         assert_eq!(starts(&sandbox).await, before, "nothing was restarted");
         assert!(logged(&sandbox, "took the new configuration over without a restart"));
 
@@ -137,7 +71,7 @@ fn every_version_takes_changes_over() {
             let before = starts(&sandbox).await;
             change(&sandbox, 1).await;
             assert!(status(&sandbox, 0).starts_with("active"), "{channel}: {}", status(&sandbox, 0));
-            assert_eq!(title(&sandbox).await, "number 1", "{channel}");
+            assert_eq!(title(&sandbox).await, hot_title(1), "{channel}");
             assert_eq!(starts(&sandbox).await, before, "{channel}");
         });
     }
@@ -165,7 +99,7 @@ fn a_refused_change_is_put_back_and_not_tried_again() {
                     "{channel}: {text}"
                 );
                 assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);
-                assert_eq!(title(&sandbox).await, "number 1");
+                assert_eq!(title(&sandbox).await, hot_title(1));
                 sandbox.clear_trace();
                 sandbox.fire("kratos/0", "update-status").await.unwrap();
             }
@@ -180,7 +114,7 @@ fn a_refused_change_is_put_back_and_not_tried_again() {
             assert!(after > before);
             sandbox.fire("kratos/0", "update-status").await.unwrap();
             assert_eq!(starts(&sandbox).await, after, "it is not started again and again");
-            assert_eq!(title(&sandbox).await, "number 1");
+            assert_eq!(title(&sandbox).await, hot_title(1));
 
             juju(&sandbox, "config kratos --reset log_level").await;
             change(&sandbox, 1).await;
@@ -205,8 +139,7 @@ fn a_change_that_is_killed_at_any_hook_command_is_made_good() {
             kills += 1;
             sandbox.juju("resolve kratos/0").await;
             eventually("the hook is run again", async || {
-                status(&sandbox, 0).starts_with("active")
-                    && title(&sandbox).await == format!("number {number}")
+                status(&sandbox, 0).starts_with("active") && title(&sandbox).await == hot_title(number)
             })
             .await;
             assert!(!file(&sandbox, ".last-good").exists());

@@ -1,4 +1,6 @@
 //! Identity schemas that identities use: kept, checked, and left by moving the identities.
+//!
+//! `KRATOS_OPERATOR_IDENTITIES` says how many identities are moved, 600 unless it is set.
 
 use std::time::Duration;
 
@@ -7,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::support::*;
 
-const MANY: u32 = 600;
 const MOVE: &str = "run kratos/leader migrate-identity-schema from=old_v1 to=new_v1";
 
 fn schema(required: &[&str]) -> Value {
@@ -43,7 +44,7 @@ async fn create(sandbox: &Sandbox, schema: &str, traits: Value) {
 }
 
 /// Makes identities of the schema `old_v1` in the database, every tenth without a name.
-async fn fill(sandbox: &Sandbox, count: u32) {
+async fn fill(sandbox: &Sandbox, count: usize) {
     let sql = format!(
         "INSERT INTO identities (id, nid, schema_id, traits, state, state_changed_at, created_at, updated_at)
          SELECT gen_random_uuid(), (SELECT id FROM networks), 'old_v1',
@@ -114,29 +115,39 @@ fn a_schema_in_use_stays_until_its_identities_are_moved() {
 
 #[test]
 fn a_killed_move_goes_on_where_it_was() {
+    let count = identities(600);
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
         configure(&sandbox, "new_v1", &json!({"old_v1": schema(&[]), "new_v1": schema(&["name"])})).await;
-        fill(&sandbox, MANY).await;
-        let shown = juju(&sandbox, "run kratos/0 check-identity-schema id=new_v1").await;
+        fill(&sandbox, count).await;
+        let memory = Memory::watch();
+        let before = stored(&sandbox, "old_v1").await;
+        let shown = juju(&sandbox, "run kratos/0 check-identity-schema id=new_v1 --wait 30m").await;
+        let misfits = count / 10;
         assert!(
-            shown.contains(&format!("checked: \"{MANY}\"")) && shown.contains("invalid: \"60\""),
+            shown.contains(&format!("checked: \"{count}\""))
+                && shown.contains(&format!("invalid: \"{misfits}\"")),
             "{shown}"
         );
+        let shown = juju(&sandbox, &format!("{MOVE} --wait 30m")).await;
+        assert!(shown.contains(&format!("would-move: \"{}\"", count - misfits)), "{shown}");
+        assert_eq!(stored(&sandbox, "old_v1").await, before, "neither changes anything");
 
         let killed = sandbox.clone();
         let moving = tokio::spawn(async move {
-            killed.juju(&format!("{MOVE} dry-run=false batch-size=50")).await;
+            killed.juju(&format!("{MOVE} dry-run=false batch-size=50 --wait 30m")).await;
         });
         eventually("some are moved", async || stored(&sandbox, "new_v1").await.0 > 60).await;
         assert!(kill_action(), "the action runs");
         moving.await.unwrap();
         let moved = stored(&sandbox, "new_v1").await.0;
-        assert!((60..540).contains(&moved), "{moved} were moved before the kill");
+        let all = i64::try_from(count - misfits).unwrap();
+        assert!((60..all).contains(&moved), "{moved} were moved before the kill");
         sandbox.juju("resolve kratos/0").await;
-        let shown = juju(&sandbox, &format!("{MOVE} dry-run=false batch-size=50")).await;
-        assert_eq!(stored(&sandbox, "new_v1").await.0, i64::from(MANY) * 9 / 10, "{shown}");
-        assert!(shown.contains("skipped: \"60\""), "{shown}");
+        let shown = juju(&sandbox, &format!("{MOVE} dry-run=false batch-size=50 --wait 30m")).await;
+        assert_eq!(stored(&sandbox, "new_v1").await.0, all, "{shown}");
+        assert!(shown.contains(&format!("skipped: \"{misfits}\"")), "{shown}");
+        memory.assert_small(count);
     });
 }
 

@@ -1,6 +1,8 @@
 //! Sandboxes in a known state, and the questions that tests ask.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kratos_operator::pebble::{Client, ServiceStatus};
@@ -161,4 +163,50 @@ pub async fn give_mail(sandbox: &Sandbox) {
     let server =
         [("host", "mail.example.com"), ("port", "25"), ("auth_type", "none"), ("transport_security", "none")];
     sandbox.set_databag(id, "post", &server).await.unwrap();
+}
+
+/// How many identities a test of many works on, unless `KRATOS_OPERATOR_IDENTITIES` says otherwise.
+pub fn identities(otherwise: usize) -> usize {
+    std::env::var("KRATOS_OPERATOR_IDENTITIES").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A watch on the memory of the charm's processes.
+pub struct Memory {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<u64>,
+}
+
+impl Memory {
+    /// Begins to watch every dispatch of this machine.
+    pub fn watch() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_over = stop.clone();
+        Self { stop, thread: std::thread::spawn(move || largest_dispatch(&is_over)) }
+    }
+
+    /// However many identities there are, a dispatch holds few of them at once.
+    pub fn assert_small(self, identities: usize) {
+        self.stop.store(true, Ordering::Relaxed);
+        let peak = self.thread.join().unwrap();
+        println!("{identities} identities: the largest dispatch had {peak} KiB");
+        assert!(peak > 0 && peak < 64 * 1024, "{peak} KiB");
+    }
+}
+
+/// The largest memory of any dispatch, in KiB, sampled until told to stop.
+fn largest_dispatch(stop: &AtomicBool) -> u64 {
+    let mut largest = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            if name.trim() == "dispatch" {
+                let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+                let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let peak = peak.and_then(|text| text.split_whitespace().next()?.parse().ok());
+                largest = largest.max(peak.unwrap_or(0));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    largest
 }

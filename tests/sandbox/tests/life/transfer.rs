@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use sandbox::{KillAtCall, Moment, Sandbox};
 use serde_json::{Value, json};
@@ -16,10 +13,6 @@ use serde_json::{Value, json};
 use super::support::*;
 
 const FILE: &str = "/tmp/identities.jsonl";
-
-fn count() -> usize {
-    std::env::var("KRATOS_OPERATOR_IDENTITIES").ok().and_then(|text| text.parse().ok()).unwrap_or(550)
-}
 
 /// Where a file of the workload lies on this machine.
 fn place(sandbox: &Sandbox, path: &str) -> PathBuf {
@@ -81,24 +74,6 @@ fn exported(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     all
 }
 
-/// The largest memory of any dispatch, in KiB, sampled until told to stop.
-fn largest_dispatch(stop: &AtomicBool) -> u64 {
-    let mut largest = 0;
-    while !stop.load(Ordering::Relaxed) {
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            if name.trim() == "dispatch" {
-                let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-                let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-                let peak = peak.and_then(|text| text.split_whitespace().next()?.parse().ok());
-                largest = largest.max(peak.unwrap_or(0));
-            }
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    largest
-}
-
 /// Runs an action and kills the charm at one of its hook commands; whether it was killed.
 async fn killed_at(sandbox: &Sandbox, n: u64, action: &str) -> bool {
     sandbox.inject(KillAtCall { unit: Some("kratos/0".to_owned()), n, moment: Moment::Before });
@@ -118,14 +93,10 @@ async fn call_of_log(sandbox: &Sandbox, action: &str, log: usize) -> u64 {
 
 #[test]
 fn identities_move_to_an_empty_database_whole_though_the_charm_is_killed() {
-    let count = count();
+    let count = identities(550);
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let watch = std::thread::spawn({
-            let stop = stop.clone();
-            move || largest_dispatch(&stop)
-        });
+        let memory = Memory::watch();
 
         // An import that is killed at its second progress line, then goes on.
         write(&sandbox, (0..count).map(person));
@@ -176,10 +147,7 @@ fn identities_move_to_an_empty_database_whole_though_the_charm_is_killed() {
         juju(&sandbox, "run kratos/0 export-identities --wait 30m").await;
         assert_eq!(exported(&sandbox), first);
 
-        stop.store(true, Ordering::Relaxed);
-        let peak = watch.join().unwrap();
-        println!("{count} identities: the largest dispatch had {peak} KiB");
-        assert!(peak > 0 && peak < 64 * 1024, "{peak} KiB");
+        memory.assert_small(count);
         let mut shown = juju(&sandbox, "debug-log --limit 100000").await;
         for call in sandbox.trace() {
             shown += &call.args.join(" ");
