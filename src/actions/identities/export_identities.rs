@@ -17,6 +17,7 @@ use super::record;
 use super::workload_file::path;
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
+use crate::actions::show::note;
 use crate::kratos::admin;
 use crate::pebble::Content;
 
@@ -61,7 +62,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         Some(progress) => {
             let line =
                 format!("going on after {} identities that an earlier run exported", progress.identities);
-            desk.agent.action_log(&line).await?;
+            note(desk.agent, &line).await?;
             progress
         }
         None => Progress::default(),
@@ -71,7 +72,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         part(desk, &parts, &mut progress).await?;
         desk.keep(&kept, &progress).await?;
         if progress.identities.is_multiple_of(SHOWN_EVERY) {
-            desk.agent.action_log(&format!("{} identities exported", progress.identities)).await?;
+            note(desk.agent, &format!("{} identities exported", progress.identities)).await?;
         }
         if Instant::now() > deadline && !progress.is_read {
             return Err(format!(
