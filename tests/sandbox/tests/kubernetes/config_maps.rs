@@ -1,6 +1,7 @@
 //! The ConfigMaps that the admin UI fills: who makes them, whose they are, and how they reach Kratos.
 
 use sandbox::Sandbox;
+use sandbox::visits::hot_change;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -153,6 +154,10 @@ fn weakness_2_schemas_of_the_admin_ui_apply_at_the_next_tick() {
             "the last good ones stay"
         );
         assert!(is_active(&sandbox, 0, "kratos").await);
+        // Where the options name schemas, nobody needs the ConfigMap.
+        juju(&sandbox, &hot_change(1)).await;
+        assert_eq!(status(&sandbox, 0), "active ");
+        assert_eq!(configuration(&sandbox)["identity"]["default_schema_id"], "user_v1");
     });
 }
 
