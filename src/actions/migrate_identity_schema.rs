@@ -15,7 +15,7 @@ use super::check_identity_schema::{line, misfits};
 use super::preconditions::target;
 use super::schema_parameters::{MOST_LISTED, known, shown, text};
 use super::show::note;
-use crate::charm::{Observed, schemas};
+use crate::charm::Observed;
 use crate::juju::{self, Agent};
 use crate::kratos::admin::{self, Admin};
 use crate::kratos::schema::IdentitySchema;
@@ -78,8 +78,6 @@ pub async fn run(agent: &Agent, observed: &mut Observed) -> juju::Result<()> {
         _ => format!("juju status {application}"),
     };
     results.insert("next".to_owned(), next);
-    // What nobody uses any more may go now.
-    schemas::look(observed).await;
     agent.action_set(&results).await
 }
 
