@@ -234,6 +234,12 @@ fn pages_are_listed_and_what_expired_is_removed() {
         let text = juju(&sandbox, "run kratos/0 cleanup-database timeout=1").await;
         assert!(text.contains("left: \"40\"") && text.contains("next: juju run kratos/0 cleanup"), "{text}");
         session.batch_execute("ROLLBACK").await.unwrap();
+        let stop = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$; \
+            CREATE TRIGGER t BEFORE DELETE ON selfservice_recovery_flows FOR EACH ROW EXECUTE FUNCTION no_room()";
+        session.batch_execute(stop).await.unwrap();
+        let text = action_fails(&sandbox, "run kratos/0 cleanup-database").await;
+        assert!(text.contains("no room (SQLSTATE P0001)"), "{text}");
+        session.batch_execute("DROP FUNCTION no_room CASCADE").await.unwrap();
         let text = juju(&sandbox, "run kratos/0 cleanup-database batch-size=15").await;
         assert!(
             text.contains("removed: \"40\"") && text.contains("left: \"0\"") && text.contains("runs: \"3\""),
