@@ -14,7 +14,7 @@ pub const RULES: &[Group] = &[
                 hold: "0m",
                 severity: "error",
                 summary: "{{ $labels.juju_unit }} logged more than 100 errors in 5 minutes",
-                description: "See: juju ssh --container kratos {{ $labels.juju_unit }} pebble logs",
+                description: "See: juju ssh {{ $labels.juju_unit }} env PEBBLE_SOCKET=/charm/containers/kratos/pebble.socket /charm/bin/pebble logs",
             },
             Rule {
                 alert: "KratosWritesRefused",

@@ -89,6 +89,12 @@ fn full(method: &str, path: &str) -> Reply {
     if method == "POST" { problem(500, "could not extend file (SQLSTATE 53100)") } else { two(method, path) }
 }
 
+/// The database cannot hold what it is given.
+fn unstorable(method: &str, path: &str) -> Reply {
+    let reason = "ERROR: value too long for type character varying(255) (SQLSTATE 22001)";
+    if method == "POST" { problem(500, reason) } else { two(method, path) }
+}
+
 const LINES: &str = "/tmp/identities.jsonl";
 const TROUBLES: [World; 4] =
     [("service down", two), ("slow server", slow), ("500", broken), ("no JSON", no_json)];
@@ -143,6 +149,7 @@ async fn every_action_on_many_in_every_world_shows_what_the_golden_file_says() {
         text += &workload.shown(trouble, "import-identities", json!({})).await;
     }
     text += &workload.shown(("full", full), "import-identities", json!({})).await;
+    text += &workload.shown(("unstorable", unstorable), "import-identities", json!({})).await;
     fs::write(workload.path(LINES), exported.clone() + "\n").unwrap();
     text += &workload.shown(ok, "import-identities", json!({})).await;
     text += &workload.shown(ok, "import-identities", json!({"restart": true})).await;

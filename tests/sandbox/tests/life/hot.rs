@@ -95,7 +95,7 @@ fn a_refused_change_is_put_back_and_not_tried_again() {
                 let text = status(&sandbox, 0);
                 assert!(
                     text.starts_with("blocked Kratos refused the new configuration")
-                        && text.ends_with("juju ssh --container kratos kratos/0 pebble logs"),
+                        && text.ends_with("/charm/bin/pebble logs"),
                     "{channel}: {text}"
                 );
                 assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);
