@@ -30,3 +30,34 @@ pub fn failed(what: &str, failure: &Failure, application: &str, again: &str) -> 
     };
     format!("{what}: {failure}; {next}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::juju::transport::Call;
+    use crate::juju::{Output, Transport};
+
+    /// An agent that refuses everything, or is away.
+    struct Refusing {
+        is_away: bool,
+    }
+
+    impl Transport for Refusing {
+        fn call<'a>(&'a self, _: &'a str, _: &'a [&'a str], _: Option<&'a [u8]>) -> Call<'a> {
+            let refusal = Output { code: 1, stderr: b"ERROR bad luck".to_vec(), ..Output::default() };
+            let answer = if self.is_away { Err(io::ErrorKind::NotFound.into()) } else { Ok(refusal) };
+            Box::pin(std::future::ready(answer))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_line_of_progress_ends_nothing() {
+        let agent = |is_away| Agent::with_transport(Arc::new(Refusing { is_away }));
+        note(&agent(false), "42 of 100").await.unwrap();
+        assert!(note(&agent(true), "42 of 100").await.unwrap_err().is_unavailable());
+        assert!(show(&agent(false), "what was asked for").await.is_err(), "a result is no progress");
+    }
+}
