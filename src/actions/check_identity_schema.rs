@@ -22,11 +22,11 @@ const BETWEEN_LINES: Duration = Duration::from_secs(5);
 /// Runs the action.
 pub async fn run(agent: &Agent, observed: &Observed) -> juju::Result<()> {
     let parameters = agent.action_get().await?;
-    let again = format!("juju run {} check-identity-schema", observed.context.unit);
     let request = match request(observed, &parameters) {
         Ok(request) => request,
         Err(text) => return agent.action_fail(&text).await,
     };
+    let again = request.command(observed);
     let dsn = match target(observed, &again) {
         Ok(target) => target.dsn,
         Err(text) => return agent.action_fail(&text).await,
@@ -54,6 +54,18 @@ struct Request {
     id: Option<String>,
     /// Only identities of this schema.
     from: Option<String>,
+}
+
+impl Request {
+    /// The command that does it again.
+    fn command(&self, observed: &Observed) -> String {
+        let against = match &self.id {
+            Some(id) => format!("id={id}"),
+            None => "schema=\"$(cat schema.json)\"".to_owned(),
+        };
+        let from = self.from.as_ref().map(|from| format!(" from={from}")).unwrap_or_default();
+        format!("juju run {} check-identity-schema {against}{from}", observed.context.unit)
+    }
 }
 
 fn request(observed: &Observed, parameters: &BTreeMap<String, Value>) -> Result<Request, String> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::check_identity_schema::{line, misfits};
 use super::preconditions::target;
 use super::schema_parameters::{MOST_LISTED, known, shown, text};
-use crate::charm::{Observed, schemas};
+use crate::charm::Observed;
 use crate::juju::{self, Agent};
 use crate::kratos::admin::{self, Admin};
 use crate::kratos::schema::IdentitySchema;
@@ -77,8 +77,6 @@ pub async fn run(agent: &Agent, observed: &mut Observed) -> juju::Result<()> {
         _ => format!("juju status {application}"),
     };
     results.insert("next".to_owned(), next);
-    // What nobody uses any more may go now.
-    schemas::look(observed).await;
     agent.action_set(&results).await
 }
 

@@ -9,6 +9,7 @@ use super::show::{failed, show};
 use super::standing::{Standing, standing};
 use crate::charm::{COURIER, KRATOS, Observed, READY, SchemaKnowledge, is_courier_wanted, way_back};
 use crate::juju::{self, Agent};
+use crate::kratos::pebble_by_hand;
 use crate::migration::preflight::{Facts, Verdict, own_tables, preflight};
 use crate::migration::{self, Failure, Schema, Timeout};
 use crate::pebble::{self, CheckStatus, Client, ServiceStatus};
@@ -99,9 +100,8 @@ fn services(observed: &Observed) -> Check {
         observed.container().and_then(|container| container.service(name)) != Some(&ServiceStatus::Active)
     };
     let down: Vec<&str> = expected.iter().filter(is_down).copied().collect();
-    let wrong = (!down.is_empty()).then(|| {
-        format!("{} does not run: juju ssh --container kratos {unit} pebble logs", down.join(" and "))
-    });
+    let wrong = (!down.is_empty())
+        .then(|| format!("{} does not run: {}", down.join(" and "), pebble_by_hand(unit, "logs")));
     Check::new("services", wrong)
 }
 
@@ -117,9 +117,8 @@ async fn readiness(pebble: &Client, observed: &Observed) -> Check {
         }
         Err(error) => Some(error.to_string()),
     };
-    let wrong = reason.map(|reason| {
-        format!("Kratos is not ready: {reason}: juju ssh --container kratos {unit} pebble logs")
-    });
+    let wrong =
+        reason.map(|reason| format!("Kratos is not ready: {reason}: {}", pebble_by_hand(unit, "logs")));
     Check::new("readiness", wrong)
 }
 

@@ -63,8 +63,8 @@ impl Workload<'_> {
         if !is_loaded {
             self.keep_way_back(good.as_ref()).await?;
             let since = verify::newest_line(self.pebble).await?;
-            self.put_files(running).await?;
-            // Written even if it is there already: Kratos may have been told in a dispatch that was killed.
+            self.put_files(running, |path| path != config::PATH).await?;
+            // Written once, as Kratos reads it each time, and even if it is there already: a dispatch may have been killed.
             self.put(running, config::PATH).await?;
             let place = &self.observed.place;
             match verify::verdict(self.pebble, place, running.revision.as_deref(), &since).await? {
@@ -72,7 +72,9 @@ impl Workload<'_> {
                     tracing::info!("{KRATOS} took the new configuration over without a restart")
                 }
                 Verdict::Silent => {
-                    tracing::info!("restarting {KRATOS}, because it does not answer");
+                    tracing::info!(
+                        "restarting {KRATOS}, because it does not tell that it took the new configuration over"
+                    );
                     return self.restart(running, good).await;
                 }
                 Verdict::Refused => {
@@ -81,7 +83,7 @@ impl Workload<'_> {
                 }
             }
         } else {
-            self.put_files(running).await?;
+            self.put_files(running, |_| true).await?;
         }
         let courier_failure = self.run_courier(running.is_courier, true).await?;
         self.seal(running).await?;
@@ -105,7 +107,7 @@ impl Workload<'_> {
         self.keep_way_back(good.as_ref()).await?;
         // From here until the new stamp, nothing may be taken for running as it should.
         self.pebble.remove(&self.observed.place.path(STAMP_PATH), true).await?;
-        self.put_files(running).await?;
+        self.put_files(running, |_| true).await?;
         if !has_layer(&self.container.plan, &running.layer) {
             self.pebble.add_layer(LAYER, &running.layer, true).await?;
         }
@@ -192,8 +194,8 @@ impl Workload<'_> {
         self.pebble.remove(&self.observed.place.path(LAST_GOOD_PATH), true).await
     }
 
-    async fn put_files(&self, running: &Running) -> Result<()> {
-        for path in running.files.keys() {
+    async fn put_files(&self, running: &Running, is_meant: impl Fn(&str) -> bool) -> Result<()> {
+        for path in running.files.keys().filter(|path| is_meant(path)) {
             if !self.is_file_right(running, path) {
                 self.put(running, path).await?;
             }
@@ -203,7 +205,7 @@ impl Workload<'_> {
 
     async fn put(&self, running: &Running, path: &str) -> Result<()> {
         match running.files.get(path).and_then(Option::as_ref) {
-            Some(content) => self.push(path, content, None).await,
+            Some(content) => self.push(path, content, (path == config::PATH).then_some(PRIVATE)).await,
             None => self.pebble.remove(&self.observed.place.path(path), true).await,
         }
     }

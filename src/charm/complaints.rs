@@ -10,6 +10,7 @@ use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
 use crate::kratos::config::notes;
 use crate::kratos::courier::{Unsent, unsent};
+use crate::kratos::stored::ConfigMapNames;
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
 pub fn complaints(observed: &Observed) -> Vec<Status> {
@@ -20,9 +21,10 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
         complaints.extend(half_a_schema_set(application, &facts));
         complaints.extend(schemas::complaint(observed));
         complaints.extend(mail(application, &facts));
-        complaints.extend(notes(&facts).into_iter().map(|note| {
-            Status::new(StatusKind::Blocked, note.message(application, &observed.context.model))
-        }));
+        let maps = observed.config_map_names();
+        let maps = maps.unwrap_or_else(|| ConfigMapNames::usual(observed.namespace()));
+        let told = notes(&facts).into_iter().map(|note| note.message(application, &maps));
+        complaints.extend(told.map(|text| Status::new(StatusKind::Blocked, text)));
     }
     complaints.extend(cluster::complaints(observed));
     complaints

@@ -87,7 +87,7 @@ fn databags(observed: &Observed, service: &DesiredService) -> Vec<DesiredBag> {
             keys.extend(peers.rotated());
         }
         if let Some(is_set) = cluster::mark(observed) {
-            keys.insert(RESOURCE_LIMITS.to_owned(), is_set.then(|| "set".to_owned()));
+            keys.insert(RESOURCE_LIMITS.to_owned(), is_set.then(|| "\"set\"".to_owned()));
         }
         bags.push(DesiredBag { relation: peers.id.clone(), bag: Bag::App, keys });
     }

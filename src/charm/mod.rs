@@ -75,6 +75,8 @@ pub async fn dispatch(
         // A migration may have cleared the way for what was not asked before.
         cluster::look(kubernetes, &mut observed).await;
     }
+    // Only now it is known which schemas are wanted.
+    schemas::look(&mut observed).await;
     for problem in inputs::inputs(&observed).problems {
         tracing::warn!("{}: {}", problem.relation, problem.reason);
     }

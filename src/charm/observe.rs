@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::observed::{Container, Observed, SchemaKnowledge, Version, Workload};
 use super::questions;
-use super::schemas::{self, SchemaUsers};
+use super::schemas::SchemaUsers;
 use super::secrets;
 use super::service::OWNED_FILES;
 use crate::integrations::database::{self, Answer, DatabaseRelation, TLS_SECRET, USER_SECRET};
@@ -104,7 +104,6 @@ async fn look_closer(pebble: &Client, observed: &mut Observed) {
     if questions::is_schema_needed(observed) {
         survey(&kratos, observed).await;
     }
-    schemas::look(observed).await;
 }
 
 /// Reads the schema of the database in use, as seen from the program in the container.

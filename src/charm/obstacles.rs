@@ -130,7 +130,7 @@ fn webauthn(observed: &Observed) -> Option<Status> {
 fn version(observed: &Observed) -> Option<Status> {
     match &observed.container()?.version {
         Version::Unknown(reason) => blocked(format!(
-            "Cannot tell the version of Kratos in the container: {reason}; run: juju refresh {} with an image of Kratos",
+            "Cannot tell the version of Kratos in the container: {reason}; run: juju refresh {} --resource oci-image=IMAGE",
             observed.application()
         )),
         Version::NotAsked | Version::Known(_) => None,

@@ -10,7 +10,7 @@ use super::desired::DesiredBag;
 use super::facts::known_facts;
 use super::inputs::{Inputs, inputs};
 use super::observed::Observed;
-use crate::integrations::kratos_info::{self, ConfigMaps, Features, Whereabouts};
+use crate::integrations::kratos_info::{self, Features, Whereabouts};
 use crate::integrations::routes::{self, Backend};
 use crate::integrations::topology::Topology;
 use crate::integrations::{Relation, dashboard, logging, metrics};
@@ -57,7 +57,7 @@ fn of_leader(
     } else if endpoint == routes::INTERNAL.name {
         Some(routes::internal(backend, inputs.internal_url.as_ref()))
     } else if endpoint == kratos_info::ENDPOINT.name {
-        Some(kratos_info(observed, inputs, backend))
+        kratos_info(observed, inputs, backend)
     } else if endpoint == metrics::ENDPOINT.name {
         topology.map(metrics::application)
     } else if endpoint == dashboard::ENDPOINT.name {
@@ -69,16 +69,13 @@ fn of_leader(
     }
 }
 
-fn kratos_info(observed: &Observed, inputs: &Inputs, backend: Backend<'_>) -> Keys {
-    let Some(public_url) = &inputs.public_url else { return kratos_info::nothing() };
+/// While the options are invalid what was said stays.
+fn kratos_info(observed: &Observed, inputs: &Inputs, backend: Backend<'_>) -> Option<Keys> {
+    let Some(public_url) = &inputs.public_url else { return Some(kratos_info::nothing()) };
+    let options = observed.options().ok()?;
     let at = Whereabouts { public_url, internal_url: inputs.internal_url.as_ref(), backend };
-    let maps = observed.config_map_names().map(|(schemas, providers)| ConfigMaps {
-        providers,
-        schemas,
-        namespace: observed.namespace(),
-    });
     let features = known_facts(observed).map(|facts| Features::new(&facts));
-    kratos_info::databag(at, maps, features.as_ref())
+    Some(kratos_info::databag(at, &options, observed.config_map_names(), features.as_ref()))
 }
 
 /// What Pebble should do with the logs of the services; targets that are not named stay as they are.

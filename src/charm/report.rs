@@ -4,9 +4,9 @@ use super::apply::Applied;
 use super::complaints::complaints;
 use super::observed::Observed;
 use super::obstacles::{obstacles, worst};
-use super::service::KRATOS;
 use super::services::ServiceFailure;
 use crate::juju::{Status, StatusKind};
+use crate::kratos::pebble_by_hand;
 
 /// The status that this dispatch ends with.
 pub fn status(observed: &Observed, applied: &Applied) -> Status {
@@ -21,5 +21,5 @@ pub fn status(observed: &Observed, applied: &Applied) -> Status {
 
 fn with_command(observed: &Observed, failure: &ServiceFailure) -> String {
     let unit = &observed.context.unit;
-    format!("{failure}: juju ssh --container {KRATOS} {unit} pebble logs")
+    format!("{failure}: {}", pebble_by_hand(unit, "logs"))
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::facts::known_facts;
 use super::observed::{Observed, SchemaKnowledge};
+use super::obstacles::obstacles;
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::config::{self, KratosConfig};
@@ -44,6 +45,10 @@ pub fn told(observed: &Observed) -> Urls {
 
 /// Asks the database how many identities use the schemas that would go or change, if there are such.
 pub async fn look(observed: &mut Observed) {
+    // What is not configured changes nothing.
+    if !obstacles(observed).is_empty() {
+        return;
+    }
     let Some(wanted) = wanted(observed) else { return };
     let (gone, changed) = in_question(observed, &wanted);
     if gone.is_empty() && changed.is_empty() {

@@ -17,10 +17,13 @@ const UNTIL_TAKEN: Duration = Duration::from_secs(15);
 /// So long an old Kratos that logs nothing is watched.
 const UNTIL_QUIET: Duration = Duration::from_secs(4);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// Kratos takes the values over before it looks at the identity schemas; so long after them it may still refuse.
+const UNTIL_SCHEMAS: Duration = Duration::from_millis(200);
 /// More lines than come between two looks.
 const LINES: u32 = 200;
 
-const REFUSED: [&str; 2] = [
+const REFUSED: [&str; 3] = [
+    "The changed identity schema configuration is invalid and could not be loaded",
     "The changed configuration is invalid and could not be loaded",
     "The configuration contains values or keys which are invalid",
 ];
@@ -32,7 +35,7 @@ pub enum Verdict {
     Taken,
     /// The old configuration goes on.
     Refused,
-    /// It does not answer: nothing is served, so nothing is lost by a restart.
+    /// It does not answer, or does not tell: a restart will.
     Silent,
 }
 
@@ -53,23 +56,25 @@ pub async fn verdict(
     let begun = Instant::now();
     let mut has_answered = false;
     loop {
+        let mut is_taken = false;
         match revision {
             Some(revision) => {
                 if let Ok(answer) = admin.revision().await {
                     has_answered = true;
-                    if answer == revision {
-                        return Ok(Verdict::Taken);
-                    }
+                    is_taken = answer == revision;
                 }
             }
             None => has_answered |= admin.is_alive().await,
         }
-        let lines = pebble.logs(&[KRATOS], Some(LINES)).await?;
-        let mut new = lines.iter().filter(|line| line.time.as_str() > since);
-        match new.find_map(|line| told(&line.message)) {
-            Some(Verdict::Taken) if revision.is_some() => {}
-            Some(verdict) => return Ok(verdict),
-            None => {}
+        let logged = logged(pebble, since).await?;
+        is_taken |= revision.is_none() && logged == Some(Verdict::Taken);
+        if logged == Some(Verdict::Refused) {
+            return Ok(Verdict::Refused);
+        }
+        if is_taken {
+            sleep(UNTIL_SCHEMAS).await;
+            let is_refused = self::logged(pebble, since).await? == Some(Verdict::Refused);
+            return Ok(if is_refused { Verdict::Refused } else { Verdict::Taken });
         }
         let waited = begun.elapsed();
         if waited >= UNTIL_QUIET && !has_answered {
@@ -78,11 +83,26 @@ pub async fn verdict(
         if waited >= UNTIL_QUIET && revision.is_none() {
             return Ok(Verdict::Taken);
         }
+        // Nobody refused it, so a start decides.
         if waited >= UNTIL_TAKEN {
-            return Ok(Verdict::Refused);
+            return Ok(Verdict::Silent);
         }
         sleep(BETWEEN_LOOKS).await;
     }
+}
+
+/// What the lines after `since` tell; a refusal counts whatever else they tell.
+async fn logged(pebble: &Client, since: &str) -> Result<Option<Verdict>, Error> {
+    let lines = pebble.logs(&[KRATOS], Some(LINES)).await?;
+    let new = lines.iter().filter(|line| moment(&line.time) > moment(since));
+    let told: Vec<Verdict> = new.filter_map(|line| told(&line.message)).collect();
+    let is_refused = told.contains(&Verdict::Refused);
+    Ok(if is_refused { Some(Verdict::Refused) } else { told.first().copied() })
+}
+
+/// A time that can be compared: Pebble cuts the zeros at its end, and `Z` comes after the digits.
+fn moment(time: &str) -> &str {
+    time.trim_end_matches('Z')
 }
 
 fn told(line: &str) -> Option<Verdict> {
@@ -90,4 +110,15 @@ fn told(line: &str) -> Option<Verdict> {
         return Some(Verdict::Refused);
     }
     line.contains(TAKEN).then_some(Verdict::Taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_without_their_zeros_are_compared() {
+        let order = ["", "2026-01-01T00:00:23Z", "2026-01-01T00:00:23.64Z", "2026-01-01T00:00:23.641Z"];
+        assert!(order.windows(2).all(|pair| moment(pair[0]) < moment(pair[1])), "{order:?}");
+    }
 }

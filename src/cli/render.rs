@@ -14,6 +14,7 @@ use super::show::print;
 use crate::kratos::config::{KratosConfig, notes};
 use crate::kratos::courier::is_courier_needed;
 use crate::kratos::environment::environment;
+use crate::kratos::stored::ConfigMapNames;
 use crate::kratos::web_hook::WebHook;
 use crate::kratos::{Facts, Secret, files, input, yaml};
 
@@ -40,7 +41,8 @@ fn answer(facts: Facts) -> Value {
     environment.insert("DSN".to_owned(), facts.dsn.to_string());
     let files: BTreeMap<_, _> =
         files::files(&facts).into_iter().filter_map(|(path, content)| Some((path, content?))).collect();
-    let notes: Vec<String> = notes(&facts).into_iter().map(|note| note.message("kratos", "MODEL")).collect();
+    let maps = ConfigMapNames::usual("MODEL");
+    let notes: Vec<String> = notes(&facts).into_iter().map(|note| note.message("kratos", &maps)).collect();
     let mut answer = json!({
         "kratos.yaml": KratosConfig::new(&facts),
         "environment": environment,

@@ -11,8 +11,10 @@ use super::relation::Endpoint;
 use super::routes::Backend;
 use crate::kratos::Facts;
 use crate::kratos::config::KratosConfig;
+use crate::kratos::options::Options;
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
 use crate::kratos::public_url::PublicUrl;
+use crate::kratos::stored::ConfigMapNames;
 
 /// Only we write.
 pub const ENDPOINT: Endpoint = Endpoint::new("kratos-info");
@@ -23,13 +25,16 @@ const METHODS: [(&str, &str); 4] =
 /// Logins at identity providers can be added to accounts.
 const LINKING: &str = "account_linking";
 
+/// The key that says what the ConfigMap of identity schemas is called.
+pub const SCHEMAS_NAME: &str = "schemas_configmap_name";
+
 const KEYS: [&str; 11] = [
     "admin_endpoint",
     "public_endpoint",
     "login_browser_endpoint",
     "sessions_endpoint",
     "providers_configmap_name",
-    "schemas_configmap_name",
+    SCHEMAS_NAME,
     "configmaps_namespace",
     "mfa_enabled",
     "oidc_webauthn_sequencing_enabled",
@@ -47,22 +52,9 @@ pub struct Whereabouts<'a> {
     pub backend: Backend<'a>,
 }
 
-/// The ConfigMaps that an administrator's user interface edits.
-#[derive(Clone, Copy, Debug)]
-pub struct ConfigMaps<'a> {
-    pub providers: &'a str,
-    pub schemas: &'a str,
-    pub namespace: &'a str,
-}
-
 /// What Kratos offers, by its rendered configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Features {
-    is_mfa: bool,
-    is_sequencing: bool,
-    is_verification: bool,
-    flags: Vec<&'static str>,
-}
+pub struct Features(Vec<&'static str>);
 
 impl Features {
     /// Behaviour row 85.
@@ -76,35 +68,24 @@ impl Features {
         if !facts.related_providers.is_empty() {
             flags.push(LINKING);
         }
-        Self {
-            is_mfa: facts.options.enforce_mfa,
-            is_sequencing: facts.options.enable_oidc_webauthn_sequencing,
-            is_verification: facts.options.enable_verification,
-            flags,
-        }
+        Self(flags)
     }
 
-    fn keys(&self) -> [(&'static str, Option<String>); 4] {
-        // The readers hand them to Go.
-        let boolean = |is_on| Some(if is_on { "True" } else { "False" }.to_owned());
-        [
-            ("mfa_enabled", boolean(self.is_mfa)),
-            ("oidc_webauthn_sequencing_enabled", boolean(self.is_sequencing)),
-            ("verification_enabled", boolean(self.is_verification)),
-            ("feature_flags", Some(self.flags.join(",")).filter(|flags| !flags.is_empty())),
-        ]
+    fn text(&self) -> Option<String> {
+        Some(self.0.join(",")).filter(|flags| !flags.is_empty())
     }
 }
 
 /// What the leader publishes. `None` for ConfigMaps or features: not known in this dispatch, what was said stays.
 pub fn databag(
     at: Whereabouts<'_>,
-    maps: Option<ConfigMaps<'_>>,
+    options: &Options,
+    maps: Option<ConfigMapNames<'_>>,
     features: Option<&Features>,
 ) -> BTreeMap<String, Option<String>> {
     let direct = |port| format!("http://{}:{port}", at.backend.host());
     let (admin, public) = match at.internal_url {
-        Some(url) => (url.origin(), url.origin()),
+        Some(url) => (url.to_string(), url.to_string()),
         None => (direct(ADMIN_PORT), direct(PUBLIC_PORT)),
     };
     let mut keys = vec![
@@ -113,12 +94,20 @@ pub fn databag(
         ("admin_endpoint", Some(admin)),
         ("public_endpoint", Some(public)),
     ];
+    // The readers hand them to Go, which refuses an empty one, so they are there from the beginning.
+    for (key, is_on) in [
+        ("mfa_enabled", options.enforce_mfa),
+        ("oidc_webauthn_sequencing_enabled", options.enable_oidc_webauthn_sequencing),
+        ("verification_enabled", options.enable_verification),
+    ] {
+        keys.push((key, Some(if is_on { "True" } else { "False" }.to_owned())));
+    }
     if let Some(maps) = maps {
         keys.push(("providers_configmap_name", Some(maps.providers.to_owned())));
-        keys.push(("schemas_configmap_name", Some(maps.schemas.to_owned())));
+        keys.push((SCHEMAS_NAME, Some(maps.schemas.to_owned())));
         keys.push(("configmaps_namespace", Some(maps.namespace.to_owned())));
     }
-    keys.extend(features.into_iter().flat_map(Features::keys));
+    keys.extend(features.map(|features| ("feature_flags", features.text())));
     keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
@@ -143,7 +132,7 @@ mod tests {
     }
 
     fn flags(facts: &Facts) -> Option<String> {
-        Features::new(facts).keys()[3].1.clone()
+        Features::new(facts).text()
     }
 
     #[test]
@@ -161,9 +150,9 @@ mod tests {
         let url = PublicUrl::parse("https://id.example.com:8443").unwrap();
         let backend = Backend { model: "idp", application: "kratos" };
         let at = Whereabouts { public_url: &url, internal_url: None, backend };
-        let maps = ConfigMaps { providers: "oidc-providers", schemas: "identity-schemas", namespace: "idp" };
-        let features = Features::new(&facts(&[]));
-        let keys = databag(at, Some(maps), Some(&features));
+        let facts = facts(&[]);
+        let maps = ConfigMapNames::usual("idp");
+        let keys = databag(at, &facts.options, Some(maps), Some(&Features::new(&facts)));
         let expected = [
             ("admin_endpoint", "http://kratos.idp.svc.cluster.local:4434"),
             ("configmaps_namespace", "idp"),
@@ -181,16 +170,20 @@ mod tests {
             expected.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into();
         assert_eq!(keys, expected);
         assert!(nothing().keys().eq(keys.keys()) && nothing().values().all(Option::is_none));
-        let internal = PublicUrl::parse("http://internal.example.com").unwrap();
-        let keys = databag(Whereabouts { internal_url: Some(&internal), ..at }, None, None);
+        let internal = PublicUrl::parse("http://internal.example.com/idp").unwrap();
+        let at = Whereabouts { internal_url: Some(&internal), ..at };
+        let keys = databag(at, &facts.options, None, None);
         let values: Vec<_> = keys.values().flatten().map(String::as_str).collect();
         assert_eq!(
             values,
             [
-                "http://internal.example.com",
+                "http://internal.example.com/idp",
                 "https://id.example.com:8443/self-service/login/browser",
-                "http://internal.example.com",
-                "http://internal.example.com/sessions/whoami",
+                "True",
+                "False",
+                "http://internal.example.com/idp",
+                "http://internal.example.com/idp/sessions/whoami",
+                "False",
             ]
         );
     }

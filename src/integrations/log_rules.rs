@@ -2,6 +2,7 @@
 
 use super::rules::{Group, Rule};
 
+/// The charm's own lines come with its dispatches, which Juju lets be an hour apart, so they count for longer than that.
 /// The lines that Pebble forwards carry Juju's labels, and so do the charm's own. A line of Kratos is JSON.
 pub const RULES: &[Group] = &[
     Group {
@@ -13,7 +14,7 @@ pub const RULES: &[Group] = &[
                 hold: "0m",
                 severity: "error",
                 summary: "{{ $labels.juju_unit }} logged more than 100 errors in 5 minutes",
-                description: "See: juju ssh --container kratos {{ $labels.juju_unit }} pebble logs",
+                description: "See: juju ssh {{ $labels.juju_unit }} env PEBBLE_SOCKET=/charm/containers/kratos/pebble.socket /charm/bin/pebble logs",
             },
             Rule {
                 alert: "KratosWritesRefused",
@@ -40,7 +41,7 @@ pub const RULES: &[Group] = &[
         rules: &[
             Rule {
                 alert: "KratosMigrationPending",
-                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration pending` [15m])) > 0",
+                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration pending` [70m])) > 0",
                 hold: "15m",
                 severity: "critical",
                 summary: "The database of {{ $labels.juju_application }} waits for its migration, and no new Kratos runs until then",
@@ -57,7 +58,7 @@ pub const RULES: &[Group] = &[
             },
             Rule {
                 alert: "KratosFenceUp",
-                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: write fence up` [15m])) > 0",
+                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: write fence up` [70m])) > 0",
                 hold: "15m",
                 severity: "critical",
                 summary: "The write fence in the database of {{ $labels.juju_application }} is up, and no migration runs",

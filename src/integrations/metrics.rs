@@ -82,7 +82,7 @@ pub const RULES: &[Group] = &[
                 hold: "0m",
                 severity: "error",
                 summary: "Kratos on {{ $labels.juju_unit }} was started more than 3 times in 15 minutes",
-                description: "See why it ends: juju ssh --container kratos {{ $labels.juju_unit }} pebble logs",
+                description: "See why it ends: juju ssh {{ $labels.juju_unit }} env PEBBLE_SOCKET=/charm/containers/kratos/pebble.socket /charm/bin/pebble logs",
             },
             Rule {
                 alert: "KratosFileDescriptors",

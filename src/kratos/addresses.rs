@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::postgres::{Connection, Dsn, Error};
 
 /// How long the server may be tried, and how long an answer may take.
@@ -33,12 +31,12 @@ pub async fn holders(dsn: &Dsn, email: &str) -> Result<Vec<String>, Error> {
     ids
 }
 
-/// Whether an identity with exactly this schema and these traits is there.
-pub async fn is_there(dsn: &Dsn, schema_id: &str, traits: &Value) -> Result<bool, Error> {
+/// Whether an identity with exactly this schema and these traits (JSON) is there.
+pub async fn is_there(dsn: &Dsn, schema_id: &str, traits: &str) -> Result<bool, Error> {
     const SQL: &str =
         "SELECT EXISTS (SELECT FROM identities WHERE schema_id = $1 AND traits::jsonb = $2::text::jsonb)";
     let connection = open(dsn).await?;
-    let row = connection.client().query_one(SQL, &[&schema_id, &traits.to_string()]).await;
+    let row = connection.client().query_one(SQL, &[&schema_id, &traits]).await;
     let found = row.and_then(|row| row.try_get(0)).map_err(|error| connection.explain(&error));
     connection.close().await;
     found

@@ -159,8 +159,12 @@ impl Kratos {
         if answer.code == 0 {
             return Ok(answer);
         }
-        let text = String::from_utf8_lossy(&answer.stderr);
-        let text = reason(&dsn.map_or(text.clone(), |dsn| dsn.redact(&text).into_owned().into()));
+        // Some commands tell their error on the other output (`cleanup sql`).
+        let told = [&answer.stderr, &answer.stdout].map(|bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            reason(&dsn.map_or(text.clone(), |dsn| dsn.redact(&text).into_owned().into()))
+        });
+        let text = told.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
         Err(Error::Exit { command: command(), code: answer.code, text })
     }
 
@@ -201,9 +205,9 @@ fn named(arguments: &[&str]) -> String {
     format!("{PROGRAM} {}", arguments.join(" "))
 }
 
-/// The line of Kratos' error output that tells the reason: the last one with a SQLSTATE, else the last that is
+/// The line of Kratos' output that tells the reason: the last one with a SQLSTATE, else the last that is
 /// neither a log line nor part of a stack.
-pub fn reason(stderr: &str) -> String {
+pub fn reason(output: &str) -> String {
     const LONGEST: usize = 300;
     let is_plain = |line: &&str| {
         let text = line.trim_start();
@@ -212,7 +216,7 @@ pub fn reason(stderr: &str) -> String {
             || text.starts_with('/')
             || line.starts_with(char::is_whitespace))
     };
-    let lines = || stderr.lines().rev();
+    let lines = || output.lines().rev().filter(|line| !line.starts_with('{'));
     let found = lines().find(|line| line.contains("SQLSTATE")).or_else(|| lines().find(is_plain));
     found.unwrap_or_default().trim().chars().take(LONGEST).collect()
 }
@@ -235,6 +239,8 @@ mod tests {
                       github.com/ory/x.f\n\t/src/x.go:1\n";
         assert_eq!(reason(stderr), "ERROR: column \"external_id\" already exists (SQLSTATE 42701)");
         assert_eq!(reason("time=x level=fatal\nUnable to confirm\n\n"), "Unable to confirm");
+        let json = "An error occurred\n{\"level\":\"error\",\"msg\":\"x (SQLSTATE 1)\"}\n";
+        assert_eq!(reason(json), "An error occurred");
         assert_eq!(reason(""), "");
     }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Url;
+
 use super::facts::Facts;
 use super::files::{self, RECOVERY_TEMPLATE, TEMPLATES};
 use super::otlp;
@@ -50,13 +52,10 @@ pub fn environment(facts: &Facts) -> BTreeMap<String, String> {
     set("CIPHERS_ALGORITHM", is_ciphering.then(|| "xchacha20-poly1305".to_owned()));
     let is_aal = options.enable_oidc_webauthn_sequencing || options.is_local_mfa();
     set("SESSION_WHOAMI_REQUIRED_AAL", is_aal.then(|| "highest_available".to_owned()));
-    let origin = facts.public_url.as_ref().map(ToString::to_string);
-    set("SELFSERVICE_ALLOWED_RETURN_URLS", origin.as_ref().map(|origin| json_list([format!("{origin}/")])));
-    set("SERVE_PUBLIC_BASE_URL", origin);
-    set(
-        "OAUTH2_PROVIDER_URL",
-        facts.hydra_admin_url.as_ref().map(|url| bare(url.as_str())).filter(|url| web_url(url).is_some()),
-    );
+    let public_url = facts.public_url.as_ref();
+    set("SELFSERVICE_ALLOWED_RETURN_URLS", public_url.map(|url| json_list([format!("{}/", url.origin())])));
+    set("SERVE_PUBLIC_BASE_URL", public_url.map(ToString::to_string));
+    set("OAUTH2_PROVIDER_URL", facts.hydra_admin_url.as_ref().map(bare).filter(|url| web_url(url).is_some()));
     set(MAIL_SERVER, facts.smtp.as_ref().and_then(|smtp| smtp.uri().ok()));
     let template = options.recovery_email_template.as_ref();
     set(
@@ -85,13 +84,13 @@ fn json_list<T: Into<serde_json::Value>>(items: impl IntoIterator<Item = T>) -> 
 }
 
 /// Without the slash that a parsed URL ends with where nobody wrote a path.
-fn bare(url: &str) -> String {
-    url.strip_suffix('/').unwrap_or(url).to_owned()
+fn bare(url: &Url) -> String {
+    let text = url.as_str();
+    if url.path() == "/" { text.strip_suffix('/').unwrap_or(text) } else { text }.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use reqwest::Url;
     use serde_json::json;
 
     use super::*;

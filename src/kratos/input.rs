@@ -144,7 +144,7 @@ mod tests {
             ("version: 26", "version"),
             ("version: new", "version: \"new\" is no version such as v26.2.0"),
             ("dsn: mysql://h/d", "dsn: "),
-            ("public_url: x", "public_url: \"x\" is no http(s)://HOST[:PORT]"),
+            ("public_url: x", "public_url: \"x\" is no http(s)://HOST[:PORT][/PATH]"),
             ("hydra_admin_url: hydra", "hydra_admin_url: it is no http(s):// URL"),
             ("otlp: 'tempo:4318'", "otlp: it is no http(s):// URL"),
             ("options: [", "options: invalid type: sequence, expected a map"),

@@ -28,6 +28,6 @@ pub mod web_hook;
 pub mod yaml;
 
 pub use facts::Facts;
-pub use place::Place;
+pub use place::{ADMIN_PORT, Place, pebble_by_hand};
 pub use secret::Secret;
 pub use version::WorkloadVersion;

@@ -1,5 +1,6 @@
 //! Where the workload lives: its socket, its files and the address that it listens on.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use crate::juju::Environment;
@@ -10,6 +11,14 @@ pub const CONTAINER: &str = "kratos";
 pub const PUBLIC_PORT: u16 = 4433;
 /// The administrative API's port.
 pub const ADMIN_PORT: u16 = 4434;
+
+/// The command by which a person reaches the workload's Pebble. It goes through the charm's container: the workload's
+/// image has neither a shell nor `tar`, which `juju ssh --container` and `juju scp --container` run there.
+pub fn pebble_by_hand(unit: impl Display, arguments: &str) -> String {
+    format!(
+        "juju ssh {unit} env PEBBLE_SOCKET=/charm/containers/{CONTAINER}/pebble.socket /charm/bin/pebble {arguments}"
+    )
+}
 
 /// The place of one workload container.
 ///

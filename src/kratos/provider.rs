@@ -83,6 +83,15 @@ const KINDS: [(&str, &str); 26] = [
     ("fedcm-test", "v25.4.0"),
 ];
 
+/// Kinds that others spell in their own way.
+const SPELLINGS: [(&str, &str); 3] =
+    [("yander", "yandex"), ("githubapp", "github-app"), ("github_app", "github-app")];
+
+/// A kind as Kratos spells it.
+pub fn spelled(kind: &str) -> &str {
+    SPELLINGS.iter().find(|(other, _)| *other == kind).map_or(kind, |(_, own)| own)
+}
+
 impl OidcProvider {
     /// Why Kratos of that version would refuse a configuration with this provider, by the rules of its configuration
     /// schema; an unknown version is taken for the newest. The reason quotes no value.

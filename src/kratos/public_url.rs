@@ -7,21 +7,21 @@ use serde::Deserialize;
 
 use super::uri::web_url;
 
-/// Scheme, host and perhaps a port; no path.
+/// Scheme, host, perhaps a port, and the path below which an ingress serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PublicUrl(Url);
 
 impl PublicUrl {
-    /// Checks an `http` or `https` origin such as `https://id.example.com:8443`.
+    /// Checks an `http` or `https` address such as `https://id.example.com:8443` or `https://example.com/idp`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let refused = || format!("{text:?} is no http(s)://HOST[:PORT]");
+        let refused = || format!("{text:?} is no http(s)://HOST[:PORT][/PATH]");
         let url = Url::parse(text).map_err(|_| refused())?;
-        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let is_bare = url.query().is_none() && url.fragment().is_none();
         let is_open = url.username().is_empty() && url.password().is_none();
         let is_web = matches!(url.scheme(), "http" | "https");
         // The parser takes hosts that Kratos would refuse, such as `a{b`.
-        let is_plain = web_url(&url.origin().ascii_serialization()).is_some();
+        let is_plain = web_url(url.as_str()).is_some();
         (is_web && is_bare && is_open && is_plain).then_some(Self(url)).ok_or_else(refused)
     }
 
@@ -48,9 +48,10 @@ impl TryFrom<String> for PublicUrl {
     }
 }
 
+/// Without a slash at its end.
 impl fmt::Display for PublicUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.origin())
+        write!(formatter, "{}{}", self.origin(), self.0.path().trim_end_matches('/'))
     }
 }
 
@@ -63,17 +64,14 @@ mod tests {
         let url = PublicUrl::parse("https://Id.Example.com:8443/").unwrap();
         assert_eq!((url.host(), url.to_string().as_str()), ("id.example.com", "https://id.example.com:8443"));
         assert_eq!(PublicUrl::parse("https://x:443").unwrap().origin(), "https://x");
-        for text in [
-            "",
-            "x",
-            "ftp://x",
-            "https://",
-            "https://x/path",
-            "https://x?q",
-            "https://u@x",
-            "https://x y",
-            "https://x{y",
-        ] {
+        let below = PublicUrl::parse("https://x/idp-kratos/").unwrap();
+        assert_eq!(
+            (below.origin().as_str(), below.to_string().as_str()),
+            ("https://x", "https://x/idp-kratos")
+        );
+        for text in
+            ["", "x", "ftp://x", "https://", "https://x?q", "https://u@x", "https://x y", "https://x{y"]
+        {
             assert!(PublicUrl::parse(text).unwrap_err().contains("is no http"), "{text}");
         }
     }

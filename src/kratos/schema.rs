@@ -9,6 +9,8 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
+use super::options::fault_of_schema;
+
 /// A text of a schema that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -18,6 +20,8 @@ pub enum Error {
     Shape,
     #[error("it is no JSON schema of draft 7: {0}")]
     Schema(String),
+    #[error("Kratos would refuse it: {0}")]
+    Refused(String),
     #[error("its address is not of the form that this charm writes (base64://…)")]
     Address,
 }
@@ -36,11 +40,15 @@ pub struct Misfit {
 pub struct IdentitySchema(Validator);
 
 impl IdentitySchema {
-    /// Reads the text of a schema.
+    /// Reads the text of a schema that Kratos does not have yet.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| Error::Json { line: error.line(), column: error.column() })?;
-        Self::new(&document)
+        let schema = Self::new(&document)?;
+        match fault_of_schema(&document) {
+            Some(fault) => Err(Error::Refused(fault)),
+            None => Ok(schema),
+        }
     }
 
     /// Reads the schema behind a URL of kratos.yaml.
@@ -108,6 +116,9 @@ mod tests {
         }
         let bad = refused(r#"{"properties": {"traits": {"type": "thing"}}}"#);
         assert!(bad.starts_with("it is no JSON schema of draft 7: "), "{bad}");
+        let unknown =
+            refused(r#"{"properties": {"traits": {"properties": {"a": {"ory.sh/kratos": {"x": 1}}}}}}"#);
+        assert!(unknown.starts_with("Kratos would refuse it: in the trait \"a\""), "{unknown}");
     }
 
     #[test]

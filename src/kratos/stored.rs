@@ -9,13 +9,34 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::facts::SchemaSet;
-use super::provider::OidcProvider;
+use super::options::{fault_of_id, fault_of_schema};
+use super::provider::{OidcProvider, spelled};
 use super::secret::Secret;
 
 /// The key that names the default among the schemas.
 const DEFAULT_SCHEMA: &str = "default.schema";
 /// The key that holds all providers.
 const PROVIDERS: &str = "idps.json";
+
+/// What the ConfigMaps of one application are called, and where they are.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigMapNames<'a> {
+    pub schemas: &'a str,
+    pub providers: &'a str,
+    pub namespace: &'a str,
+}
+
+impl<'a> ConfigMapNames<'a> {
+    /// Those of the first Kratos of a model (section 15b).
+    pub const fn usual(namespace: &'a str) -> Self {
+        Self { schemas: "identity-schemas", providers: "oidc-providers", namespace }
+    }
+
+    /// The command that leads to one of them.
+    pub fn edit(&self, name: &str) -> String {
+        format!("kubectl --namespace {} edit configmap {name}", self.namespace)
+    }
+}
 
 /// The providers of a ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,8 +55,12 @@ pub fn schemas(data: &BTreeMap<String, String>) -> Result<Option<SchemaSet>, Str
     let default_id = default_id.ok_or_else(|| format!("it has no key {DEFAULT_SCHEMA}"))?;
     let mut schemas = BTreeMap::new();
     for (id, text) in data.iter().filter(|(id, _)| *id != DEFAULT_SCHEMA) {
-        let schema = serde_json::from_str(text).ok().filter(Value::is_object);
-        schemas.insert(id.clone(), schema.ok_or_else(|| format!("{} is no JSON object", shown(id)))?);
+        let schema: Value =
+            serde_json::from_str(text).map_err(|_| format!("{} is no JSON object", shown(id)))?;
+        if let Some(fault) = fault_of_id(id).or_else(|| fault_of_schema(&schema)) {
+            return Err(format!("{}: {fault}", shown(id)));
+        }
+        schemas.insert(id.clone(), schema);
     }
     if !schemas.contains_key(&default_id) {
         return Err(format!("{DEFAULT_SCHEMA} names {}, which it does not hold", shown(&default_id)));
@@ -106,7 +131,7 @@ fn provider(entry: &Value) -> Result<OidcProvider, String> {
     };
     Ok(OidcProvider {
         id: required("id")?,
-        provider: required("provider")?,
+        provider: spelled(&required("provider")?).to_owned(),
         client_id: required("client_id")?,
         client_secret: text("client_secret")?.map(Secret),
         label: text("label")?,
@@ -166,18 +191,23 @@ mod tests {
 
     #[test]
     fn weakness_2_schemas_of_the_admin_ui_are_read() {
-        let stored = data(&[("default.schema", "person\n"), ("person", "{\"type\": \"object\"}")]);
+        let person = json!({"properties": {"traits": {"properties": {"email": {"type": "string"}}}}});
+        let stored = data(&[("default.schema", "person\n"), ("person", &person.to_string())]);
         let set = schemas(&stored).unwrap().unwrap();
-        assert_eq!((set.default_id.as_str(), &set.schemas["person"]), ("person", &json!({"type": "object"})));
+        assert_eq!((set.default_id.as_str(), &set.schemas["person"]), ("person", &person));
         assert_eq!(schemas(&data(&[])), Ok(None));
         for (pairs, reason) in [
             (vec![("person", "{}")], "it has no key default.schema"),
             (vec![("default.schema", ""), ("person", "{}")], "it has no key default.schema"),
             (
-                vec![("default.schema", "x"), ("person", "{}")],
+                vec![("default.schema", "x"), ("person", &person.to_string())],
                 "default.schema names x, which it does not hold",
             ),
-            (vec![("default.schema", "person"), ("person", "[]")], "person is no JSON object"),
+            (vec![("default.schema", "person"), ("person", "[]")], "person: the schema is no JSON object"),
+            (
+                vec![("default.schema", "person"), ("person", "{}")],
+                "person: the schema has no properties.traits.properties",
+            ),
             (vec![("default.schema", "person"), ("person", "{")], "person is no JSON object"),
         ] {
             assert_eq!(schemas(&data(&pairs)), Err(reason.to_owned()));

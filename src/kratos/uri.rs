@@ -4,7 +4,7 @@
 //! laxer about the rest. What passes here is well formed to both, so it has one meaning only.
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use fluent_uri::{Uri, UriRef};
 use reqwest::Url;
 
@@ -17,11 +17,12 @@ pub fn web_url(text: &str) -> Option<Url> {
     is_plain.then(|| Url::parse(text).ok()).flatten()
 }
 
-/// A place for a browser to go to: a web URL, or a reference relative to Kratos' public one, such as `/ui/login`.
+/// A place for a browser to go to: a web URL, or a path below Kratos' public one, such as `/ui/login`. Of a relative
+/// reference without its slash Kratos dies when a browser comes (Go's `ParseRequestURI`).
 pub fn is_page(text: &str) -> bool {
     match UriRef::parse(text) {
         Ok(reference) if reference.scheme().is_some() => web_url(text).is_some(),
-        Ok(reference) => reference.authority().is_none() && !text.is_empty(),
+        Ok(reference) => reference.authority().is_none() && text.starts_with('/'),
         Err(_) => false,
     }
 }
@@ -29,8 +30,9 @@ pub fn is_page(text: &str) -> bool {
 /// A document that Kratos loads: in itself (`base64://`), on a web server, or in a file of the workload.
 pub fn is_document(text: &str) -> bool {
     if let Some(data) = text.strip_prefix("base64://") {
-        let content = BASE64_STANDARD.decode(data).or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(data));
-        return Uri::parse(text).is_ok() && content.is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok());
+        // Kratos decodes no other form, and an empty document is no Jsonnet.
+        let content = BASE64_STANDARD.decode(data).ok().filter(|bytes| !bytes.is_empty());
+        return Uri::parse(text).is_ok() && content.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok());
     }
     let is_file = text.strip_prefix("file:///").is_some_and(|path| !path.is_empty());
     (is_file && Uri::parse(text).is_ok()) || web_url(text).is_some()
@@ -82,19 +84,29 @@ mod tests {
 
     #[test]
     fn pages_may_be_relative() {
-        for page in ["/ui/login", "/ui/login?flow=1#x", "ui/login", "?a=b"] {
+        for page in ["/", "/ui/login", "/ui/login?flow=1#x"] {
             assert!(is_page(page) && web_url(page).is_none(), "{page}");
+        }
+        for other in ["ui/login", "?a=b", "#x", "."] {
+            assert!(!is_page(other), "{other}");
         }
     }
 
     #[test]
     fn documents_may_be_in_themselves() {
-        for document in ["base64://eyJ9", "base64://", "base64://YQ==", "file:///etc/x.jsonnet"] {
+        for document in ["base64://eyJ9", "base64://YQ==", "file:///etc/x.jsonnet"] {
             assert!(is_document(document), "{document}");
         }
-        for document in
-            ["base64://a", "base64://%%", "file://relative", "file:///", "base64:///w==", "function() {}"]
-        {
+        for document in [
+            "base64://",
+            "base64://YQ",
+            "base64://a",
+            "base64://%%",
+            "file://relative",
+            "file:///",
+            "base64:///w==",
+            "function() {}",
+        ] {
             assert!(!is_document(document), "{document}");
         }
     }

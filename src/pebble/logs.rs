@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// One line of a service's output.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LogEntry {
-    /// RFC 3339, in milliseconds.
+    /// RFC 3339 in milliseconds, the zeros at its end cut.
     pub time: String,
     pub service: String,
     /// Without its end of line; a line longer than about 4 KiB comes in several entries.

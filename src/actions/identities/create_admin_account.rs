@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::password::{password, too_long};
+use super::password::password;
 use super::reset_password::{recovery_code, with_code};
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
@@ -26,9 +26,9 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     };
     let mut body = json!({"schema_id": schema, "traits": traits});
     if let Some(password) = &password {
-        body["credentials"] = json!({"password": {"config": {"password": password.0}}});
+        body["credentials"] = json!({"password": {"config": {"password": password.secret.0}}});
     }
-    let identity = match desk.admin.create(&body, password.as_ref()).await {
+    let identity = match desk.admin.create(&body, password.as_ref().map(|password| &password.secret)).await {
         Ok(identity) => identity,
         Err(admin::Error::Conflict { .. }) => {
             return Err(format!(
@@ -39,13 +39,8 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
             .into());
         }
         Err(error) => {
-            let hint = match (&error, &password) {
-                (admin::Error::Refused { .. } | admin::Error::Server { .. }, Some(password)) => {
-                    too_long(password)
-                }
-                _ => String::new(),
-            };
-            return Err(desk.trouble(&format!("{what}{hint}"), &error));
+            let refused = password.and_then(|password| password.refused(what, &error));
+            return Err(refused.unwrap_or_else(|| desk.trouble(what, &error)));
         }
     };
     let Some(id) = identity["id"].as_str() else {

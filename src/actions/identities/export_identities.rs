@@ -9,23 +9,20 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use super::record;
-use super::workload_file::path;
+use super::workload_file::{passing, path};
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
-use crate::kratos::admin;
+use crate::kratos::{admin, pebble_by_hand};
 use crate::pebble::Content;
 
 /// Identities in one part.
 const PART: usize = 250;
 /// So many requests are on their way at a time.
 const AT_ONCE: usize = 8;
-/// Progress is shown after so many identities.
-const SHOWN_EVERY: u64 = 250;
 /// Seconds that a run may take unless told otherwise.
 pub const TIMEOUT: u64 = 1800;
 /// A week.
@@ -70,7 +67,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     while !progress.is_read {
         part(desk, &parts, &mut progress).await?;
         desk.keep(&kept, &progress).await?;
-        if progress.identities.is_multiple_of(SHOWN_EVERY) {
+        if !progress.is_read {
             desk.agent.action_log(&format!("{} identities exported", progress.identities)).await?;
         }
         if Instant::now() > deadline && !progress.is_read {
@@ -89,7 +86,20 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         .with("identities", progress.identities.to_string())
         .with("bytes", progress.bytes.to_string())
         .with("second-factors-left-out", progress.second_factors.to_string())
-        .with("next", format!("juju scp --container kratos {}:{path} .", desk.unit)))
+        .with("next", fetch(desk, &path))
+        .with("remove", remove(desk, &path)))
+}
+
+/// How the file is fetched; `juju scp` ends in the charm's container, which has the program that it needs.
+fn fetch(desk: &Desk<'_>, path: &str) -> String {
+    let (pull, here) = (format!("pull {path} {}", passing(path)), passing(path));
+    format!("{} && juju scp {}:{here} .", pebble_by_hand(&desk.unit, &pull), desk.unit)
+}
+
+/// How both copies of the file are removed.
+fn remove(desk: &Desk<'_>, path: &str) -> String {
+    let unit = &desk.unit;
+    format!("juju ssh {unit} rm {} && {}", passing(path), pebble_by_hand(unit, &format!("rm {path}")))
 }
 
 /// Counts, and writes nothing.
@@ -126,18 +136,18 @@ async fn part(desk: &Desk<'_>, parts: &str, progress: &mut Progress) -> Result<(
     let ids: Vec<&str> = page.identities.iter().filter_map(|identity| identity["id"].as_str()).collect();
     // The list has no credentials: each identity is asked for.
     let mut whole =
-        stream::iter(ids).map(|id| desk.admin.identity(id, &record::CREDENTIALS)).buffered(AT_ONCE);
+        stream::iter(ids).map(|id| desk.admin.exact_identity(id, &record::CREDENTIALS)).buffered(AT_ONCE);
     let mut text = String::new();
     let (mut identities, mut second_factors) = (0, 0);
     while let Some(identity) = whole.next().await {
-        let identity: Value = match identity {
+        let identity = match identity {
             Ok(identity) => identity,
             // It was deleted meanwhile.
             Err(admin::Error::NotFound { .. }) => continue,
             Err(error) => return Err(trouble(error)),
         };
         let (line, lost) = record::line(&identity);
-        text += &line.to_string();
+        text += &serde_json::to_string(&line).map_err(|error| error.to_string())?;
         text.push('\n');
         identities += 1;
         second_factors += u64::from(lost);

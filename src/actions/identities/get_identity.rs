@@ -3,6 +3,7 @@
 use super::results::of_identity;
 use super::who::who;
 use super::{Desk, Parameters, Report, Stop};
+use crate::kratos::{ADMIN_PORT, pebble_by_hand};
 
 /// Runs the action.
 pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
@@ -16,8 +17,6 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
 
 /// The command that shows an identity of any size.
 pub fn whole(desk: &Desk<'_>, id: &str) -> String {
-    format!(
-        "juju ssh --container kratos {} kratos get identity {id} -e http://localhost:4434 --format json",
-        desk.unit
-    )
+    let ask = format!("exec -- kratos get identity {id} -e http://localhost:{ADMIN_PORT} --format json");
+    pebble_by_hand(&desk.unit, &ask)
 }

@@ -2,8 +2,8 @@
 //!
 //! The file is streamed and its lines are created some at a time; after each batch is noted how many lines are done.
 //! A run that was killed leaves one batch of which nobody knows how much Kratos has taken: an identity that is there
-//! already, with the same schema and traits, counts as there and is not made twice. So importing a file again is
-//! harmless.
+//! already, with the same schema and traits, counts as there and is not made twice. Importing a file again is harmless
+//! but for identities without any identifier or address: Kratos makes a second one of each.
 
 mod create;
 
@@ -16,9 +16,10 @@ use tokio::time::Instant;
 
 use self::create::{Fate, Task};
 use super::export_identities::{LONGEST, TIMEOUT};
-use super::workload_file::path;
+use super::workload_file::{passing, path};
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
+use crate::kratos::pebble_by_hand;
 
 /// Lines that are created between two notes.
 const BATCH: usize = 100;
@@ -63,16 +64,18 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     }
     let stat = desk.pebble.stat(&desk.place.path(&path)).await;
     let Some(file) = stat.map_err(|error| desk.file_trouble(&path, &error))? else {
+        let (unit, here) = (&desk.unit, passing(&path));
+        let push = pebble_by_hand(unit, &format!("push -p -m 600 {here} {path}"));
         return Err(format!(
-            "There is no file {path} in the workload: juju scp --container kratos FILE {}:{path}",
-            desk.unit
+            "There is no file {path} in the workload: juju scp FILE {unit}:{here} && {push}"
         )
         .into());
     };
     let begun = if dry { None } else { desk.kept::<Progress>(&kept).await? };
     let is_resumed = begun.is_some();
+    let is_other = |begun: &Progress| (begun.size, &begun.modified) != (file.size, &file.last_modified);
     let progress = match begun {
-        Some(progress) if (progress.size, &progress.modified) != (file.size, &file.last_modified) => {
+        Some(progress) if is_other(&progress) && progress.lines > 0 => {
             return Err(format!(
                 "The file {path} is not the one that an earlier run has imported {} lines of; to begin anew: {}",
                 progress.lines,
@@ -80,15 +83,19 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
             )
             .into());
         }
-        Some(progress) => progress,
-        None => Progress { size: file.size, modified: file.last_modified, ..Progress::default() },
+        Some(progress) if !is_other(&progress) => progress,
+        _ => Progress { size: file.size, modified: file.last_modified, ..Progress::default() },
     };
-    if is_resumed {
+    if progress.lines > 0 {
         let line = format!("going on after {} lines that an earlier run imported", progress.lines);
         desk.agent.action_log(&line).await?;
     }
     let schemas = desk.admin.schemas().await;
     let schemas = schemas.map_err(|error| desk.trouble("Failed to read the identity schemas", &error))?;
+    if !dry {
+        // Should this run be killed in the first batch, the next one knows that there was one.
+        desk.keep(&kept, &progress).await?;
+    }
     let import = Import {
         desk,
         path: &path,

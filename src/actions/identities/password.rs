@@ -3,34 +3,40 @@
 use super::{Desk, Parameters, Stop};
 use crate::actions::parameters::text;
 use crate::juju::{self, SecretRead, SecretRef, SecretUri};
-use crate::kratos::Secret;
+use crate::kratos::{Secret, admin};
 
 const KEY: &str = "password";
 /// What bcrypt, the hash of Kratos' default configuration, takes at most, in bytes.
 const BCRYPT_LIMIT: usize = 72;
 
+/// A password, and the secret that it is from.
+#[derive(Debug)]
+pub struct NewPassword {
+    pub secret: Secret,
+    /// The command that puts another into the secret.
+    change: String,
+}
+
 /// The password, if the parameters name a secret. A secret without the key is refused, never taken for none.
-pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option<Secret>, Stop> {
+pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option<NewPassword>, Stop> {
     let Some(name) = text(parameters, "password-secret-id")? else { return Ok(None) };
     let make = "juju add-secret NAME password#file=FILE";
     let uri: SecretUri = name.parse().map_err(|_| {
         format!("The password-secret-id is no id of a secret; make one and give its id: {make}")
     })?;
+    let change = format!("juju update-secret {} password#file=FILE", uri.id());
     let grant = format!("juju grant-secret {} {}", uri.id(), desk.application);
     // The newest revision, whichever this unit has seen before.
     match desk.agent.secret_get(SecretRef::Uri(&uri), SecretRead::Peek).await {
         Ok(mut content) => match content.remove(KEY) {
-            Some(password) if !password.is_empty() => Ok(Some(Secret(password))),
-            Some(_) => Err(format!(
-                "The key password of the secret {uri} is empty: juju update-secret {} password#file=FILE",
-                uri.id()
-            )
-            .into()),
-            None => Err(format!(
-                "The secret {uri} has no key password: juju update-secret {} password#file=FILE",
-                uri.id()
-            )
-            .into()),
+            Some(password) => {
+                // With #file= Juju keeps the newline that ends a file.
+                match password.trim_end_matches(['\r', '\n']) {
+                    "" => Err(format!("The key password of the secret {uri} is empty: {change}").into()),
+                    password => Ok(Some(NewPassword { secret: Secret(password.to_owned()), change })),
+                }
+            }
+            None => Err(format!("The secret {uri} has no key password: {change}").into()),
         },
         Err(error) if error.is_unavailable() => Err(error.into()),
         Err(juju::Error::SecretNotFound { .. }) => {
@@ -44,13 +50,25 @@ pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option
     }
 }
 
-/// What may explain that Kratos did not take a password; nothing if it is not long.
-pub fn too_long(password: &Secret) -> String {
-    match password.0.len() {
-        length if length > BCRYPT_LIMIT => format!(
-            " (the password has {length} bytes; Kratos hashes it with bcrypt unless configured otherwise, which takes at \
-             most {BCRYPT_LIMIT})"
-        ),
-        _ => String::new(),
+impl NewPassword {
+    /// The failure of a request that carried the password, where that may be the reason.
+    pub fn refused(&self, what: &str, error: &admin::Error) -> Option<Stop> {
+        let (admin::Error::Refused { reason, .. } | admin::Error::Server { reason, .. }) = error else {
+            return None;
+        };
+        let length = self.secret.0.len();
+        let is_long = length > BCRYPT_LIMIT && matches!(error, admin::Error::Refused { .. });
+        if !is_long && !reason.to_lowercase().contains("password") {
+            return None;
+        }
+        let hint = if length > BCRYPT_LIMIT {
+            format!(
+                " (it has {length} bytes; Kratos hashes it with bcrypt unless configured otherwise, which takes at most \
+                 {BCRYPT_LIMIT})"
+            )
+        } else {
+            String::new()
+        };
+        Some(format!("{what}: {error}; choose another password{hint}: {}", self.change).into())
     }
 }

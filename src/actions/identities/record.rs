@@ -5,45 +5,54 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::kratos::admin::{Exact, Whole};
+
 /// The credential types that can be created; what they hold is asked for at an export.
 pub const CREDENTIALS: [&str; 2] = ["password", "oidc"];
-const SECOND_FACTORS: [&str; 4] = ["totp", "lookup_secret", "webauthn", "passkey"];
-/// What is copied as it is.
-const PLAIN: [&str; 6] = ["schema_id", "traits", "state", "metadata_public", "metadata_admin", "external_id"];
+/// Those that cannot: second factors, passkeys, and accounts of an enterprise.
+const LOST: [&str; 5] = ["totp", "lookup_secret", "webauthn", "passkey", "saml"];
 const VERIFIABLE: [&str; 5] = ["value", "via", "verified", "status", "verified_at"];
 const RECOVERY: [&str; 2] = ["value", "via"];
 
+/// What a line says.
+pub struct Body {
+    /// To look at.
+    pub value: Value,
+    /// To create the identity with.
+    pub request: Whole,
+}
+
 /// The line for an identity, and whether it has a credential that the line cannot carry.
-pub fn line(identity: &Value) -> (Value, bool) {
-    let mut line = picked(identity, &["id"]);
-    line.extend(picked(identity, &PLAIN));
+pub fn line(exact: &Exact) -> (Whole, bool) {
+    let identity = &exact.value;
+    let mut more = Map::new();
     for (name, keys) in [("verifiable_addresses", &VERIFIABLE[..]), ("recovery_addresses", &RECOVERY[..])] {
         if let Some(addresses) = identity[name].as_array().filter(|addresses| !addresses.is_empty()) {
             let addresses = addresses.iter().map(|address| Value::from(picked(address, keys)));
-            line.insert(name.to_owned(), addresses.collect());
+            more.insert(name.to_owned(), addresses.collect());
         }
     }
     let credentials = credentials(&identity["credentials"]);
     if !credentials.is_empty() {
-        line.insert("credentials".to_owned(), credentials.into());
+        more.insert("credentials".to_owned(), credentials.into());
     }
-    let lost = SECOND_FACTORS.iter().any(|kind| !identity["credentials"][*kind].is_null());
-    (line.into(), lost)
+    let lost = LOST.iter().any(|kind| !identity["credentials"][*kind].is_null());
+    let id = Some(identity["id"].clone()).filter(|id| !id.is_null());
+    (Whole { id, plain: exact.plain.clone(), more }, lost)
 }
 
 /// The body that creates the identity of a line; an error says what is wrong with the line.
-pub fn body(line: &str) -> Result<Value, String> {
-    let line: Value =
-        serde_json::from_str(line).map_err(|error| format!("it is no JSON (column {})", error.column()))?;
-    if !line["schema_id"].is_string() {
+pub fn body(line: &str) -> Result<Body, String> {
+    let bad = |error: serde_json::Error| format!("it is no JSON object (column {})", error.column());
+    let Exact { value, plain } = Exact::parse(line.as_bytes()).map_err(bad)?;
+    if !value["schema_id"].is_string() {
         return Err("it has no schema_id".to_owned());
     }
-    if !line["traits"].is_object() {
+    if !value["traits"].is_object() {
         return Err("it has no traits".to_owned());
     }
-    let mut body = picked(&line, &PLAIN);
-    body.extend(picked(&line, &["verifiable_addresses", "recovery_addresses", "credentials"]));
-    Ok(body.into())
+    let more = picked(&value, &["verifiable_addresses", "recovery_addresses", "credentials"]);
+    Ok(Body { request: Whole { id: None, plain, more }, value })
 }
 
 /// Texts by which Kratos may find the identity of a body, should it be there already.
@@ -102,9 +111,9 @@ fn credentials(all: &Value) -> Map<String, Value> {
     let providers: Vec<Value> = providers
         .into_iter()
         .flatten()
-        .map(|provider| picked(provider, &["subject", "provider", "organization"]))
+        .map(|provider| picked(provider, &["subject", "provider", "organization", "use_auto_link"]))
         .map(|mut provider| {
-            provider.retain(|_, value| *value != "");
+            provider.retain(|_, value| *value != "" && *value != false);
             provider.into()
         })
         .collect();
@@ -128,13 +137,13 @@ mod tests {
             "credentials": {
                 "password": {"config": {"hashed_password": "$2a$x"}, "identifiers": ["a@b"]},
                 "oidc": {"config": {"providers": [
-                    {"subject": "7", "provider": "google", "initial_id_token": "secret", "organization": ""}]}},
+                    {"subject": "7", "provider": "google", "initial_id_token": "secret", "organization": ""},
+                    {"subject": "a@b", "provider": "github", "use_auto_link": true}]}},
                 "totp": {"type": "totp"},
             },
         });
-        let (line, lost) = line(&identity);
+        let (text, lost) = lined(&identity);
         assert!(lost);
-        let text = line.to_string();
         assert!(
             !text.contains("initial_id_token") && text.starts_with(r#"{"id":"1","schema_id":"s""#),
             "{text}"
@@ -146,22 +155,51 @@ mod tests {
             "recovery_addresses": [{"value": "a@b", "via": "email"}],
             "credentials": {
                 "password": {"config": {"hashed_password": "$2a$x"}},
-                "oidc": {"config": {"providers": [{"subject": "7", "provider": "google"}]}},
+                "oidc": {"config": {"providers": [
+                    {"subject": "7", "provider": "google"},
+                    {"subject": "a@b", "provider": "github", "use_auto_link": true}]}},
             },
         });
         let body = body(&text).unwrap();
-        assert_eq!(body, expected);
-        assert_eq!(identifiers(&body), ["a@b", "google:7"]);
-        assert!(is_unique(&body) && !is_unique(&json!({"traits": {"name": "N"}})));
+        assert_eq!(serde_json::to_value(&body.request).unwrap(), expected);
+        assert_eq!(identifiers(&body.value), ["a@b", "google:7", "github:a@b"]);
+        assert!(is_unique(&body.value) && !is_unique(&json!({"traits": {"name": "N"}})));
+    }
+
+    /// The line of an identity as text, and whether something is lost.
+    fn lined(identity: &Value) -> (String, bool) {
+        let (line, lost) = line(&Exact::parse(identity.to_string().as_bytes()).unwrap());
+        (serde_json::to_string(&line).unwrap(), lost)
     }
 
     #[test]
     fn an_empty_credential_is_left_out_and_a_bad_line_is_told() {
-        let (line, lost) = line(&json!({"id": "1", "schema_id": "s", "traits": {}, "credentials": {
+        let (line, lost) = lined(&json!({"id": "1", "schema_id": "s", "traits": {}, "credentials": {
             "password": {"config": {}}, "oidc": {"config": {"providers": []}}, "code": {}}}));
-        assert_eq!((line, lost), (json!({"id": "1", "schema_id": "s", "traits": {}}), false));
-        assert_eq!(body("{"), Err("it is no JSON (column 1)".to_owned()));
-        assert_eq!(body("[]"), Err("it has no schema_id".to_owned()));
-        assert_eq!(body(r#"{"schema_id":"s"}"#), Err("it has no traits".to_owned()));
+        assert_eq!((line.as_str(), lost), (r#"{"id":"1","schema_id":"s","traits":{}}"#, false));
+        let wrong = |line: &str| body(line).err().unwrap();
+        assert_eq!(wrong("{"), "it is no JSON object (column 1)");
+        assert_eq!(wrong("7"), "it is no JSON object (column 1)");
+        assert_eq!(wrong("{}"), "it has no schema_id");
+        assert_eq!(wrong(r#"{"schema_id":"s"}"#), "it has no traits");
+    }
+
+    #[test]
+    fn what_cannot_be_created_is_counted() {
+        for kind in LOST {
+            assert!(lined(&json!({"id": "1", "credentials": {kind: {"type": kind}}})).1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_length_go_through_a_line() {
+        let traits = r#"{"n":123456789012345678901234567890,"f":0.30000000000000000001}"#;
+        let identity =
+            format!(r#"{{"id":"1","schema_id":"s","traits":{traits},"metadata_admin":[{traits}]}}"#);
+        let (line, _) = line(&Exact::parse(identity.as_bytes()).unwrap());
+        let line = serde_json::to_string(&line).unwrap();
+        assert_eq!(line, identity);
+        let request = serde_json::to_string(&body(&line).unwrap().request).unwrap();
+        assert_eq!(request, identity.replace(r#""id":"1","#, ""));
     }
 }

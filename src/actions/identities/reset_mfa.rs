@@ -5,8 +5,9 @@ use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
 use crate::kratos::admin;
 
+const WEBAUTHN: &str = "webauthn";
 /// What counts as a second factor.
-const KINDS: [&str; 3] = ["totp", "lookup_secret", "webauthn"];
+const KINDS: [&str; 3] = ["totp", "lookup_secret", WEBAUTHN];
 
 /// Runs the action.
 pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
@@ -23,7 +24,20 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     let id = who(desk, parameters).await?;
     let what = format!("Failed to reset the {kind} credentials");
     match desk.admin.remove_credential(&id, &kind, None).await {
-        Ok(()) => Ok(Report::line(format!("Successfully reset the {kind} credentials for identity {id}"))),
+        Ok(()) => {
+            let mut lines = vec![format!("Successfully reset the {kind} credentials for identity {id}")];
+            if kind == WEBAUTHN {
+                let identity = desk.admin.identity(&id, &[]).await;
+                let identity = identity.map_err(|error| desk.failed(&what, &id, &error))?;
+                // Kratos takes the keys that stand beside a password, and no others.
+                if !identity["credentials"][WEBAUTHN].is_null() {
+                    lines.push(
+                        "Its keys for login without a password stay: they are a first factor".to_owned(),
+                    );
+                }
+            }
+            Ok(Report { lines, ..Report::default() })
+        }
         Err(admin::Error::NotFound { .. }) => {
             let identity = desk.admin.identity(&id, &[]).await;
             identity.map_err(|error| desk.failed(&what, &id, &error))?;

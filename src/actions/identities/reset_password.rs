@@ -7,15 +7,13 @@
 use serde_json::{Map, Value, json};
 
 use super::get_identity::whole;
-use super::password::{password, too_long};
+use super::password::{NewPassword, password};
 use super::results::of_identity;
 use super::who::who;
 use super::{Desk, Parameters, Report, Stop};
 use crate::kratos::Secret;
-use crate::kratos::admin::{self, RecoveryCode};
+use crate::kratos::admin::{self, Exact, PLAIN, Plain, RecoveryCode, Whole};
 
-/// What a request that replaces an identity has to repeat.
-const KEPT: [&str; 6] = ["schema_id", "traits", "state", "metadata_public", "metadata_admin", "external_id"];
 /// How long a recovery code is valid.
 const VALID: &str = "1h";
 
@@ -34,17 +32,14 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     }
 }
 
-async fn set(desk: &Desk<'_>, id: &str, password: &Secret) -> Result<Report, Stop> {
+async fn set(desk: &Desk<'_>, id: &str, password: &NewPassword) -> Result<Report, Stop> {
     let what = format!("Failed to reset the password of identity {id}");
     let failed = |error: &admin::Error| desk.failed(&what, id, error);
-    let before = desk.admin.identity(id, &[]).await.map_err(|error| failed(&error))?;
-    let body = replacement(&before, password);
-    if let Err(error) = desk.admin.replace(id, &body, Some(password)).await {
-        let hint = match &error {
-            admin::Error::Refused { .. } | admin::Error::Server { .. } => too_long(password),
-            _ => String::new(),
-        };
-        return Err(desk.failed(&format!("{what}{hint}"), id, &error));
+    let before = desk.admin.exact_identity(id, &[]).await.map_err(|error| failed(&error))?;
+    let Exact { value: before, plain } = before;
+    let body = replacement(plain, &password.secret);
+    if let Err(error) = desk.admin.replace(id, &body, Some(&password.secret)).await {
+        return Err(password.refused(&what, &error).unwrap_or_else(|| failed(&error)));
     }
     let after = desk.admin.identity(id, &[]).await.map_err(|error| {
         desk.failed(
@@ -67,22 +62,15 @@ async fn set(desk: &Desk<'_>, id: &str, password: &Secret) -> Result<Report, Sto
     Ok(Report { lines: vec!["Password was changed successfully".to_owned()], results })
 }
 
-/// Everything that the identity has, and the new password. What is null is left out, as an older Kratos refuses what it
-/// does not know.
-fn replacement(identity: &Value, password: &Secret) -> Value {
-    let mut body = Map::new();
-    for name in KEPT {
-        if !identity[name].is_null() {
-            body.insert(name.to_owned(), identity[name].clone());
-        }
-    }
-    body.insert("credentials".to_owned(), json!({"password": {"config": {"password": password.0}}}));
-    body.into()
+/// Everything that the identity has, and the new password.
+fn replacement(plain: Plain, password: &Secret) -> Whole {
+    let credentials = json!({"password": {"config": {"password": password.0}}});
+    Whole { id: None, plain, more: Map::from_iter([("credentials".to_owned(), credentials)]) }
 }
 
 /// What the identity had and no longer has.
 fn lost(before: &Value, after: &Value) -> Vec<String> {
-    let changed = KEPT.iter().filter(|name| before[**name] != after[**name]).map(|name| (*name).to_owned());
+    let changed = PLAIN.iter().filter(|name| before[**name] != after[**name]).map(|name| (*name).to_owned());
     let credentials = before["credentials"].as_object().into_iter().flat_map(Map::keys);
     let gone = credentials.filter(|kind| after["credentials"][kind.as_str()].is_null());
     changed.chain(gone.map(|kind| format!("the credential {kind}"))).collect()
@@ -124,15 +112,11 @@ mod tests {
 
     #[test]
     fn everything_is_written_back_but_null() {
-        let identity = json!({
-            "id": "1", "schema_id": "s", "traits": {"email": "a@b"}, "state": "inactive", "metadata_public": null,
-            "metadata_admin": {"k": [1]}, "external_id": "e", "credentials": {"code": {}}, "updated_at": "now",
-        });
-        let expected = json!({
-            "schema_id": "s", "traits": {"email": "a@b"}, "state": "inactive", "metadata_admin": {"k": [1]},
-            "external_id": "e", "credentials": {"password": {"config": {"password": "sesame"}}},
-        });
-        assert_eq!(replacement(&identity, &Secret("sesame".into())), expected);
+        let identity = br#"{"id":"1","schema_id":"s","traits":{"n":1234567890123456789012},"state":"inactive",
+            "metadata_public":null,"metadata_admin":{"k":[1]},"external_id":"e","credentials":{"code":{}},"updated_at":"now"}"#;
+        let expected = r#"{"schema_id":"s","traits":{"n":1234567890123456789012},"state":"inactive","metadata_admin":{"k":[1]},"external_id":"e","credentials":{"password":{"config":{"password":"sesame"}}}}"#;
+        let body = replacement(Exact::parse(identity).unwrap().plain, &Secret("sesame".into()));
+        assert_eq!(serde_json::to_string(&body).unwrap(), expected);
     }
 
     #[test]

@@ -104,8 +104,8 @@ fn well(method: &str, path: &str) -> Reply {
 }
 
 fn nobody(method: &str, path: &str) -> Reply {
-    match (method, path.split(['?', '/']).nth(2)) {
-        ("GET", Some("identities")) if path.contains('?') => Reply::json(200, &json!([])),
+    match method {
+        "GET" if path.starts_with("/admin/identities?") => Reply::json(200, &json!([])),
         _ if path.starts_with("/schemas") => well(method, path),
         _ => problem(404, "Unable to locate the resource"),
     }
@@ -142,8 +142,27 @@ fn without_recovery(method: &str, path: &str) -> Reply {
     if path == "/admin/recovery/code" { refusing(method, path) } else { well(method, path) }
 }
 
+/// Kratos answers to a long password as if it had a fault itself.
 fn with_bcrypt(method: &str, path: &str) -> Reply {
-    if method == "PUT" { problem(400, "password length exceeds 72 bytes") } else { well(method, path) }
+    match method {
+        "PUT" | "POST" => problem(500, "I[#/password] S[] at most 72 characters are allowed"),
+        _ => well(method, path),
+    }
+}
+
+/// An identity with keys for login without a password.
+fn keyed(method: &str, path: &str) -> Reply {
+    let mut identity = identity();
+    identity["credentials"]["webauthn"] = json!({"type": "webauthn"});
+    if method == "GET" { Reply::json(200, &identity) } else { well(method, path) }
+}
+
+/// An identity with one account and nothing else to sign in with.
+fn with_one_account(method: &str, path: &str) -> Reply {
+    let mut identity = identity();
+    identity["credentials"] =
+        json!({"oidc": {"type": "oidc", "identifiers": ["google:1"]}, "password": {"config": {}}});
+    if method == "GET" { Reply::json(200, &identity) } else { well(method, path) }
 }
 
 fn no_json(_: &str, _: &str) -> Reply {
@@ -255,7 +274,14 @@ async fn every_action_in_every_world_shows_what_the_golden_file_says() {
         text += &shown(nothing, action, with(&id, more.clone()), secret()).await;
     }
     text += &shown(ok, "reset-identity-mfa", with(&id, json!({"mfa-type": "password"})), secret()).await;
+    for world in [ok, ("with a passwordless key", keyed)] {
+        text +=
+            &shown(world, "reset-identity-mfa", with(&id, json!({"mfa-type": "webauthn"})), secret()).await;
+    }
     text += &shown(ok, "unlink-oidc-account", id.clone(), secret()).await;
+    let account = json!({"credential-id": "google:1"});
+    text +=
+        &shown(("one account", with_one_account), "unlink-oidc-account", with(&id, account), secret()).await;
     text += &shown(("refusing", refusing), "reset-password", id.clone(), secret()).await;
 
     let by_secret = with(&id, json!({"password-secret-id": SECRET}));
@@ -265,9 +291,16 @@ async fn every_action_in_every_world_shows_what_the_golden_file_says() {
     text +=
         &shown(("bcrypt", with_bcrypt), "reset-password", by_secret.clone(), Ok(json!({"password": long})))
             .await;
+    text += &shown(
+        ("bcrypt", with_bcrypt),
+        "create-admin-account",
+        json!({"username": "root", "email": "root@example.com", "password-secret-id": SECRET}),
+        Ok(json!({"password": long})),
+    )
+    .await;
     let denied = "ERROR permission denied\n";
     let unknown = "ERROR secret \"9m4e2mr0ui3e8a215n4g\" not found\n";
-    for secret in [Ok(json!({"pass": PASSWORD})), Ok(json!({"password": ""})), Err(denied), Err(unknown)] {
+    for secret in [Ok(json!({"pass": PASSWORD})), Ok(json!({"password": "\n"})), Err(denied), Err(unknown)] {
         text += &shown(ok, "reset-password", by_secret.clone(), secret).await;
     }
     text += &shown(ok, "reset-password", with(&id, json!({"password-secret-id": "--label"})), secret()).await;
@@ -306,7 +339,8 @@ async fn a_new_password_is_sent_with_everything_that_the_identity_has() {
     let base = format!("http://{}", server.address);
     let transport = std::sync::Arc::new(Shown {
         parameters: json!({"identity-id": ID, "password-secret-id": SECRET}).to_string(),
-        secret: Ok(json!({"password": PASSWORD}).to_string()),
+        // As `juju add-secret NAME password#file=FILE` keeps it.
+        secret: Ok(json!({"password": format!("{PASSWORD}\n")}).to_string()),
         text: Mutex::default(),
     });
     let agent = Agent::with_transport(transport);

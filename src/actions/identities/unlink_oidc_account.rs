@@ -1,9 +1,14 @@
 //! `unlink-oidc-account`: takes an external account from one identity (behaviour row 99).
 
+use serde_json::Value;
+
 use super::who::who;
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
 use crate::kratos::admin;
+
+/// Credentials that may be a way to sign in too.
+const OTHER_WAYS: [&str; 3] = ["passkey", "webauthn", "saml"];
 
 /// Runs the action.
 pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
@@ -16,13 +21,60 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     };
     let id = who(desk, parameters).await?;
     let what = format!("Failed to unlink the OIDC account for {id}");
+    let identity = desk.admin.identity(&id, &["password"]).await;
+    let identity = identity.map_err(|error| desk.failed(&what, &id, &error))?;
+    if is_last_way(&identity["credentials"], &credential) {
+        return Err(format!(
+            "{what}: {credential} is the last way to sign in; set a password first: juju run {} reset-password \
+             identity-id={id} password-secret-id=ID",
+            desk.unit
+        )
+        .into());
+    }
     match desk.admin.remove_credential(&id, "oidc", Some(&credential)).await {
         Ok(()) => Ok(Report::line(format!("Successfully unlinked the OIDC account {credential}"))),
         Err(admin::Error::NotFound { .. }) => {
-            let identity = desk.admin.identity(&id, &[]).await;
-            identity.map_err(|error| desk.failed(&what, &id, &error))?;
             Ok(Report::line(format!("Identity {id} has no OIDC account {credential}")))
         }
         Err(error) => Err(desk.failed(&what, &id, &error)),
+    }
+}
+
+/// Whether nobody could sign in without this account. Kratos refuses that since v25.4.0, v1.3.1 does not; what else may
+/// be a way to sign in is left to its judgement.
+fn is_last_way(credentials: &Value, account: &str) -> bool {
+    let accounts = credentials["oidc"]["identifiers"].as_array();
+    let password = &credentials["password"]["config"];
+    accounts.is_some_and(|accounts| accounts.len() == 1 && accounts[0] == account)
+        && password["hashed_password"].as_str().is_none_or(str::is_empty)
+        && password["use_password_migration_hook"] != true
+        && OTHER_WAYS.iter().all(|kind| credentials[*kind].is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_last_way_to_sign_in_is_known() {
+        let one = json!({"oidc": {"identifiers": ["google:1"]}, "password": {"config": {}}, "code": {}, "totp": {}});
+        assert!(is_last_way(&one, "google:1"));
+        assert!(!is_last_way(&one, "google:2"), "it has no such account");
+        let with = |kind: &str, credential: Value| {
+            let mut credentials = one.clone();
+            credentials[kind] = credential;
+            credentials
+        };
+        for (kind, credential) in [
+            ("oidc", json!({"identifiers": ["google:1", "github:2"]})),
+            ("password", json!({"config": {"hashed_password": "$2a$x"}})),
+            ("password", json!({"config": {"use_password_migration_hook": true}})),
+            ("passkey", json!({})),
+            ("webauthn", json!({})),
+            ("saml", json!({})),
+        ] {
+            assert!(!is_last_way(&with(kind, credential), "google:1"), "{kind}");
+        }
     }
 }

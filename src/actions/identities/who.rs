@@ -13,18 +13,34 @@ pub async fn who(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Sto
     match (id, email) {
         (Some(_), Some(_)) => Err(format!(
             "Provide only one of 'identity-id' or 'email', not both: {}",
-            desk.again("identity-id=UUID")
+            again(desk, parameters, "identity-id=UUID")
         )
         .into()),
-        (None, None) => {
-            Err(format!("You must provide either 'identity-id' or 'email': {}", desk.again("email=ADDRESS"))
-                .into())
-        }
+        (None, None) => Err(format!(
+            "You must provide either 'identity-id' or 'email': {}",
+            again(desk, parameters, "email=ADDRESS")
+        )
+        .into()),
         (Some(id), None) => Uuid::parse_str(&id).map(|id| id.hyphenated().to_string()).map_err(|_| {
             format!("The identity-id must be a valid UUID; find it with: {}", by_email(desk)).into()
         }),
-        (None, Some(email)) => of_email(desk, &email).await,
+        (None, Some(email)) => of_email(desk, &email, &again(desk, parameters, "identity-id=UUID")).await,
     }
+}
+
+/// The command that runs this action again for the identity that `one` names; the other parameters stay, without which
+/// it may do something else.
+fn again(desk: &Desk<'_>, parameters: &Parameters, one: &str) -> String {
+    let others = parameters.keys().filter(|name| !matches!(name.as_str(), "identity-id" | "email"));
+    let others =
+        others.filter_map(|name| Some(format!(" {name}={}", quoted(&text(parameters, name).ok()??))));
+    desk.again(&format!("{one}{}", others.collect::<String>()))
+}
+
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_.:/@+=,".contains(char);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn by_email(desk: &Desk<'_>) -> String {
@@ -32,13 +48,13 @@ fn by_email(desk: &Desk<'_>) -> String {
 }
 
 /// The identity that signs in with the address; if there is none, the one that has it as an address only.
-async fn of_email(desk: &Desk<'_>, email: &str) -> Result<String, Stop> {
+async fn of_email(desk: &Desk<'_>, email: &str, again: &str) -> Result<String, Stop> {
     let found = desk.admin.with_identifier(email).await;
     let found = found.map_err(|error| desk.trouble("Failed to look the email address up", &error))?;
     let mut ids: Vec<String> =
         found.iter().filter_map(|identity| identity["id"].as_str().map(str::to_owned)).collect();
     if ids.is_empty() {
-        ids = holders(desk, email).await?;
+        ids = holders(desk, email, again).await?;
     }
     // What becomes part of a path is a UUID, whoever told it.
     ids.retain(|id| Uuid::parse_str(id).is_ok());
@@ -51,22 +67,20 @@ async fn of_email(desk: &Desk<'_>, email: &str) -> Result<String, Stop> {
         .into()),
         [id] => Ok(id.clone()),
         several => Err(format!(
-            "Multiple identities found for email '{email}'. Please provide an identity-id instead, one of {}: {}",
-            several.join(", "),
-            desk.again("identity-id=UUID")
+            "Multiple identities found for email '{email}'. Please provide an identity-id instead, one of {}: {again}",
+            several.join(", ")
         )
         .into()),
     }
 }
 
-async fn holders(desk: &Desk<'_>, email: &str) -> Result<Vec<String>, Stop> {
+async fn holders(desk: &Desk<'_>, email: &str, again: &str) -> Result<Vec<String>, Stop> {
     // Without a database nothing could be found there; Kratos itself has answered that nobody signs in so.
     let Some(dsn) = &desk.dsn else { return Ok(Vec::new()) };
     addresses::holders(dsn, email).await.map_err(|error| {
         format!(
             "No identity signs in with '{email}', and whether one has it as an address only cannot be read from \
-             the database: {error}; give the id: {}",
-            desk.again("identity-id=UUID")
+             the database: {error}; give the id: {again}"
         )
         .into()
     })

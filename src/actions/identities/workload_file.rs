@@ -30,6 +30,11 @@ pub fn path(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Stop> {
     }
 }
 
+/// Where the file lies in the charm's container while it passes through, on its way between `juju scp` and the workload.
+pub fn passing(path: &str) -> String {
+    format!("/tmp/{}", path.rsplit('/').next().unwrap_or_default())
+}
+
 impl Desk<'_> {
     /// Writes a file of the workload.
     pub async fn write(&self, path: &str, content: Content) -> Result<(), pebble::Error> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kratos::options::InvalidOption;
 use crate::kubernetes::{Limits, Quantity};
 
-/// The value that stands for none, as the Python charm has it.
+/// A value that stands for none.
 const UNSET: &str = "unset";
 
 /// Reads both from what `config-get` gave; the first that cannot be used is the error.

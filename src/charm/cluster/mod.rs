@@ -14,12 +14,11 @@ pub use write::{DesiredCluster, apply, desired, mark};
 
 use super::observed::Observed;
 use crate::kratos::facts::SchemaSet;
-use crate::kratos::stored::{self, Providers};
+use crate::kratos::stored::{self, ConfigMapNames, Providers};
 use crate::kubernetes::{ConfigMap, Connection, Error, StatefulSet, config_maps, stateful_set};
 
 /// The ConfigMaps' names, where no other application has them.
-const SCHEMAS: &str = "identity-schemas";
-const PROVIDERS: &str = "oidc-providers";
+const USUAL: ConfigMapNames<'_> = ConfigMapNames::usual("");
 
 /// What the API told in this dispatch.
 #[derive(Clone, Debug, Default)]
@@ -87,12 +86,13 @@ impl Observed {
 
     /// The names of the ConfigMaps for identity schemas and for OIDC providers. `None`: it was not asked for in this
     /// dispatch, so what was said of them stays true.
-    pub fn config_map_names(&self) -> Option<(&str, &str)> {
+    pub fn config_map_names(&self) -> Option<ConfigMapNames<'_>> {
+        let namespace = self.namespace();
         if self.cluster.is_none() {
-            return Some((SCHEMAS, PROVIDERS));
+            return Some(ConfigMapNames::usual(namespace));
         }
         let maps = self.config_maps()?;
-        Some((&maps.schemas.name, &maps.providers.name))
+        Some(ConfigMapNames { schemas: &maps.schemas.name, providers: &maps.providers.name, namespace })
     }
 
     /// The namespace in which the ConfigMaps are.
@@ -128,7 +128,7 @@ pub async fn look(connection: &mut Connection, observed: &mut Observed) {
 
 async fn both(connection: &mut Connection, application: &str) -> Result<ConfigMaps, Error> {
     Ok(ConfigMaps {
-        schemas: config_maps::locate(connection, SCHEMAS, application).await?,
-        providers: config_maps::locate(connection, PROVIDERS, application).await?,
+        schemas: config_maps::locate(connection, USUAL.schemas, application).await?,
+        providers: config_maps::locate(connection, USUAL.providers, application).await?,
     })
 }

@@ -3,7 +3,9 @@
 use super::limits::limits;
 use super::status::{PATCH_FAILED, ROLLING, TRUST};
 use super::{ConfigMaps, Observed, Told};
+use crate::charm::facts::public_url;
 use crate::charm::obstacles::obstacles;
+use crate::integrations::{Relation, kratos_info};
 use crate::juju::Event;
 use crate::kubernetes::{Limits, Standing};
 
@@ -15,9 +17,17 @@ pub fn config_maps(observed: &Observed) -> bool {
     let is_early =
         matches!(observed.context.event, Event::Install | Event::UpgradeCharm | Event::LeaderElected);
     is_open
-        && (observed.is_leader && is_early
+        && (observed.is_leader && (is_early || is_any_unnamed(observed))
             || observed.status.message.contains(TRUST)
             || obstacles(observed).is_empty())
+}
+
+/// Whether somebody reads kratos-info and was not told what the ConfigMaps are called.
+fn is_any_unnamed(observed: &Observed) -> bool {
+    let is_unnamed = |relation: &Relation| {
+        relation.own.as_ref().is_some_and(|own| !own.contains_key(kratos_info::SCHEMAS_NAME))
+    };
+    public_url(observed).is_some() && observed.related(kratos_info::ENDPOINT.name).any(is_unnamed)
 }
 
 /// Whether the StatefulSet has to be read: to own a ConfigMap, or to carry the limits.

@@ -43,20 +43,33 @@ pub fn unread(observed: &Observed) -> Option<Status> {
         let text = format!("Cannot read the ConfigMaps of {}: {error}", observed.application());
         return if error.is_forbidden() { None } else { waiting(text) };
     }
-    let maps = cluster.config_maps.known()?;
-    if let Err(reason) = observed.stored_schemas() {
-        return broken(&maps.schemas.name, &reason);
-    }
-    // Without its providers Kratos can be started, but it must not lose those that it has.
-    let is_running = observed.container().is_some_and(is_active);
-    match observed.stored_providers() {
-        Err(reason) if is_running => broken(&maps.providers.name, &reason),
-        _ => None,
+    // Without what is stored Kratos can be started, but it must not lose what it has.
+    if observed.container().is_some_and(is_active) {
+        schemas(observed).or_else(|| lost_providers(observed))
+    } else {
+        None
     }
 }
 
-fn broken(name: &str, reason: &str) -> Option<Status> {
-    blocked(format!("ConfigMap {name}: {reason}; correct it where it is edited (Identity Platform Admin UI)"))
+/// The stored identity schemas cannot be used, and the options name no others.
+fn schemas(observed: &Observed) -> Option<Status> {
+    let reason = observed.stored_schemas().err()?;
+    let is_source = observed.options().is_ok_and(|options| options.schema_set().is_none());
+    let name = observed.config_map_names()?.schemas;
+    if is_source { broken(observed, name, &reason) } else { None }
+}
+
+fn lost_providers(observed: &Observed) -> Option<Status> {
+    let reason = observed.stored_providers().err()?;
+    broken(observed, observed.config_map_names()?.providers, &reason)
+}
+
+/// Its user is told where the Identity Platform Admin UI keeps what it edits.
+fn broken(observed: &Observed, name: &str, reason: &str) -> Option<Status> {
+    let edit = observed.config_map_names()?.edit(name);
+    blocked(format!(
+        "ConfigMap {name}: {reason}; correct it where it is edited (Identity Platform Admin UI), or here: {edit}"
+    ))
 }
 
 /// What a person should know although the services run.
@@ -66,15 +79,16 @@ pub fn complaints(observed: &Observed) -> Vec<Status> {
     let invalid = invalid.map(|invalid| {
         Status::new(StatusKind::Blocked, format!("Failed obtaining resource limit spec: {invalid}"))
     });
-    [invalid, providers(observed), ownerless(observed), unpatched(observed)].into_iter().flatten().collect()
+    [invalid, schemas(observed), providers(observed), ownerless(observed), unpatched(observed)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn providers(observed: &Observed) -> Option<Status> {
-    let name = &observed.cluster.as_ref()?.config_maps.known()?.providers.name;
-    match observed.stored_providers() {
-        Err(reason) => broken(name, &reason),
-        Ok(providers) => broken(name, providers.refused.first()?),
-    }
+    let stored = observed.stored_providers();
+    let reason = stored.map_or_else(Some, |providers| providers.refused.first().cloned())?;
+    broken(observed, observed.config_map_names()?.providers, &reason)
 }
 
 /// A ConfigMap has to be made, and nothing can own it.

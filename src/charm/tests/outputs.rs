@@ -132,7 +132,16 @@ fn weakness_27_flags_follow_what_they_come_from() {
     // Without a database Kratos is not configured: what was said stays.
     observed.databases.clear();
     let said = said(&observed, "kratos-info:3");
-    assert!(said.contains_key("admin_endpoint") && !said.contains_key("feature_flags"), "{said:?}");
+    assert!(!said.contains_key("feature_flags"), "{said:?}");
+    // What consumers hand to Go is there whatever is not.
+    for key in ["admin_endpoint", "mfa_enabled", "oidc_webauthn_sequencing_enabled", "verification_enabled"] {
+        assert!(said[key].is_some(), "{key}");
+    }
+    observed.config.insert("log_level".into(), json!("loud"));
+    assert!(
+        self::said(&observed, "kratos-info:3").is_empty(),
+        "while an option is invalid what was said stays"
+    );
 }
 
 #[test]
@@ -149,7 +158,7 @@ fn weakness_05_two_public_routes_are_both_told_what_to_route_and_one_counts() {
     let late = with([related("public-route:1", &[]), route("public-route:4", "other.example.com")]);
     assert_eq!(inputs(&late).public_url.unwrap().host(), "other.example.com");
     assert!(status(&late).starts_with("active"), "{}", status(&late));
-    let bad = with([related("public-route:1", &[("external_host", "a/b"), ("scheme", "http")])]);
+    let bad = with([related("public-route:1", &[("external_host", "a?b"), ("scheme", "http")])]);
     assert!(
         status(&bad).contains("public-route:1 says: scheme and external_host make no"),
         "{}",

@@ -6,11 +6,7 @@ use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
 
 use crate::kratos::Secret;
-use crate::kratos::provider::OidcProvider;
-
-/// Kinds that integrators misspell.
-const MISSPELT: [(&str, &str); 3] =
-    [("yander", "yandex"), ("githubapp", "github-app"), ("github_app", "github-app")];
+use crate::kratos::provider::{OidcProvider, spelled};
 
 /// The kinds for which the interface's own default scope was made; the others get Kratos' default.
 const DEFAULT_SCOPE: &str = "profile email address phone";
@@ -39,7 +35,7 @@ pub fn provider(item: Value) -> Result<OidcProvider, String> {
         return Err("its secret is not in the relation: secret_backend has to be relation".to_owned());
     }
     let given = item.text(&["provider"])?.ok_or("provider is missing")?;
-    let kind = MISSPELT.iter().find(|(wrong, _)| *wrong == given).map_or(given.as_str(), |(_, right)| right);
+    let kind = spelled(&given);
     let client_id = item.text(&["client_id"])?.ok_or("client_id is missing")?;
     let issuer_url = item.text(&["issuer_url"])?;
     let tenant = item.text(&["microsoft_tenant", "microsoft_tenant_id", "tenant_id"])?;

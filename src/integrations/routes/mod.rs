@@ -112,7 +112,11 @@ mod tests {
         assert_eq!(read(&[("external_host", " "), ("scheme", "https")]), Remote::Absent);
         let both = [("external_host", "id.example.com:8443"), ("scheme", "https")];
         assert_eq!(read(&both), Remote::Ready(url("https://id.example.com:8443")));
-        for (host, scheme) in [("a/b", "https"), ("x y", "http"), ("h", "ftp"), ("u@h", "http")] {
+        assert_eq!(
+            read(&[("external_host", "h/idp"), ("scheme", "http")]),
+            Remote::Ready(url("http://h/idp"))
+        );
+        for (host, scheme) in [("a?b", "https"), ("x y", "http"), ("h", "ftp"), ("u@h", "http")] {
             let remote = read(&[("external_host", host), ("scheme", scheme)]);
             assert!(matches!(remote, Remote::Invalid(_)), "{remote:?}");
         }

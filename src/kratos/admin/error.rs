@@ -22,7 +22,7 @@ pub enum Error {
     /// 409: another identity has an identifier or address of this one.
     #[error("Kratos found a conflict: {reason}")]
     Conflict { reason: String },
-    /// Another 4xx: the request is not acceptable.
+    /// Another 4xx, or a 500 that what the request holds has caused: the request is not acceptable.
     #[error("Kratos refused with {code}: {reason}")]
     Refused { code: u16, reason: String },
     /// 5xx: Kratos or its database has a fault.
@@ -53,6 +53,7 @@ impl Error {
             404 => Self::NotFound { reason },
             409 => Self::Conflict { reason },
             400..=499 => Self::Refused { code, reason },
+            500 if is_about_data(body) => Self::Refused { code, reason },
             500..=599 => Self::Server { code, reason },
             _ => Self::Unexpected { what: format!("status {code}") },
         }
@@ -72,6 +73,14 @@ impl Error {
         }
         self
     }
+}
+
+/// Whether a 500 tells of a fault in what was sent, which Kratos answers too where only the database or the hasher
+/// notices: values that PostgreSQL cannot take (class 22, and 54000 for what no index holds), and violations of a
+/// schema or a policy (`I[#/password] S[] ...`).
+fn is_about_data(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    ["(SQLSTATE 22", "(SQLSTATE 54000", "I[#/"].iter().any(|sign| text.contains(sign))
 }
 
 /// Kratos' error envelope: `reason` is the useful text, where there is one.
@@ -101,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_useful_text_of_an_answer_is_kept_on_one_line() {
-        let table: [(u16, &str, &str, &str); 7] = [
+        let table: [(u16, &str, &str, &str); 10] = [
             (
                 404,
                 r#"{"error":{"code":404,"status":"Not Found","message":"Unable to locate the resource"}}"#,
@@ -117,6 +126,24 @@ mod tests {
             (400, r#"{"error":{"reason":"a\n  b"}}"#, "refused", "Kratos refused with 400: a b"),
             (405, "Method Not Allowed\n", "refused", "Kratos refused with 405: Method Not Allowed"),
             (500, r#"{"error":{}}"#, "server", r#"Kratos failed with 500: {"error":{}}"#),
+            (
+                500,
+                r#"{"error":{"message":"ERROR: value too long for type character varying(255) (SQLSTATE 22001)"}}"#,
+                "refused",
+                "Kratos refused with 500: ERROR: value too long for type character varying(255) (SQLSTATE 22001)",
+            ),
+            (
+                500,
+                r#"{"error":{"message":"I[#/password] S[] at most 72"}}"#,
+                "refused",
+                "Kratos refused with 500: I[#/password] S[] at most 72",
+            ),
+            (
+                500,
+                r#"{"error":{"message":"could not extend file (SQLSTATE 53100)"}}"#,
+                "server",
+                "Kratos failed with 500: could not extend file (SQLSTATE 53100)",
+            ),
             (503, "", "server", "Kratos failed with 503: no reason given"),
             (307, "<a>", "unexpected", "the admin API of Kratos gave an unexpected answer: status 307"),
         ];

@@ -2,10 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Admin, Error, Result};
+use super::{Admin, Error, Exact, NO_BODY, Result};
 use crate::kratos::Secret;
 
 /// A page of the list of identities, by their ids, without credentials.
@@ -43,13 +43,19 @@ impl Admin {
     /// One identity; of the credential types in `include` also what they hold (hashes, tokens).
     pub async fn identity(&self, id: &str, include: &[&str]) -> Result<Value> {
         let query: Vec<_> = include.iter().map(|kind| ("include_credential", *kind)).collect();
-        self.call(Method::GET, &["identities", id], &query, None).await?.json()
+        self.call(Method::GET, &["identities", id], &query, NO_BODY).await?.json()
+    }
+
+    /// The same with the exact text of what can be written again.
+    pub async fn exact_identity(&self, id: &str, include: &[&str]) -> Result<Exact> {
+        let query: Vec<_> = include.iter().map(|kind| ("include_credential", *kind)).collect();
+        self.call(Method::GET, &["identities", id], &query, NO_BODY).await?.exact()
     }
 
     /// The identities that sign in with this identifier, with any credential.
     pub async fn with_identifier(&self, identifier: &str) -> Result<Vec<Value>> {
         let query = [("credentials_identifier", identifier)];
-        self.call(Method::GET, &["identities"], &query, None).await?.json()
+        self.call(Method::GET, &["identities"], &query, NO_BODY).await?.json()
     }
 
     /// At most `size` identities from `token` on; from the first without one.
@@ -57,18 +63,23 @@ impl Admin {
         let size = size.to_string();
         let mut query = vec![("page_size", size.as_str())];
         query.extend(token.map(|token| ("page_token", token)));
-        let answer = self.call(Method::GET, &["identities"], &query, None).await?;
+        let answer = self.call(Method::GET, &["identities"], &query, NO_BODY).await?;
         Ok(Page { identities: answer.json()?, next: next_token(&answer.links) })
     }
 
     /// Makes an identity; `secret` is what the body holds and no error may show.
-    pub async fn create(&self, body: &Value, secret: Option<&Secret>) -> Result<Value> {
+    pub async fn create(&self, body: &(impl Serialize + Sync), secret: Option<&Secret>) -> Result<Value> {
         let answer = self.call(Method::POST, &["identities"], &[], Some(body)).await;
         answer.map_err(|error| masked(error, secret))?.json()
     }
 
     /// Replaces an identity. What the body leaves out of metadata is wiped; credentials that it does not name stay.
-    pub async fn replace(&self, id: &str, body: &Value, secret: Option<&Secret>) -> Result<Value> {
+    pub async fn replace(
+        &self,
+        id: &str,
+        body: &(impl Serialize + Sync),
+        secret: Option<&Secret>,
+    ) -> Result<Value> {
         let answer = self.call(Method::PUT, &["identities", id], &[], Some(body)).await;
         answer.map_err(|error| masked(error, secret))?.json()
     }
@@ -81,19 +92,19 @@ impl Admin {
 
     /// Deletes an identity.
     pub async fn delete(&self, id: &str) -> Result<()> {
-        self.call(Method::DELETE, &["identities", id], &[], None).await?.nothing()
+        self.call(Method::DELETE, &["identities", id], &[], NO_BODY).await?.nothing()
     }
 
     /// Ends all sessions of an identity; not found: it has none, or there is no such identity.
     pub async fn end_sessions(&self, id: &str) -> Result<()> {
-        self.call(Method::DELETE, &["identities", id, "sessions"], &[], None).await?.nothing()
+        self.call(Method::DELETE, &["identities", id, "sessions"], &[], NO_BODY).await?.nothing()
     }
 
     /// Takes a credential from an identity; of `oidc` the one that `identifier` (`provider:subject`) names.
     pub async fn remove_credential(&self, id: &str, kind: &str, identifier: Option<&str>) -> Result<()> {
         let query: Vec<_> = identifier.map(|identifier| ("identifier", identifier)).into_iter().collect();
         let path = ["identities", id, "credentials", kind];
-        self.call(Method::DELETE, &path, &query, None).await?.nothing()
+        self.call(Method::DELETE, &path, &query, NO_BODY).await?.nothing()
     }
 
     /// Makes a recovery code that is valid for `expires_in`, e.g. `1h`.
@@ -105,7 +116,7 @@ impl Admin {
     /// The identity schemas of the running Kratos, in its order.
     pub async fn schemas(&self) -> Result<Vec<Schema>> {
         let query = [("per_page", "500")];
-        self.send(&self.public, Method::GET, &["schemas"], &query, None).await?.json()
+        self.send(&self.public, Method::GET, &["schemas"], &query, NO_BODY).await?.json()
     }
 }
 

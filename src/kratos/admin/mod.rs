@@ -7,15 +7,18 @@
 mod error;
 mod health;
 mod identities;
+mod plain;
 
 use std::error::Error as _;
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, Url, redirect};
+use serde::Serialize;
 use serde_json::Value;
 
 pub use error::Error;
 pub use identities::{Page, RecoveryCode, Schema};
+pub use plain::{Exact, PLAIN, Plain, Whole};
 
 use super::Place;
 use super::place::PUBLIC_PORT;
@@ -29,6 +32,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// No answer that the actions ask for is larger, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// A request without a body.
+const NO_BODY: Option<&Value> = None;
 
 /// The admin API of one workload.
 #[derive(Clone, Debug)]
@@ -73,7 +79,7 @@ impl Admin {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Answer> {
         let path: Vec<&str> = std::iter::once("admin").chain(path.iter().copied()).collect();
         self.send(&self.admin, method, &path, query, body).await
@@ -85,7 +91,7 @@ impl Admin {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Answer> {
         let none = || Error::Unreachable { address: base.to_owned(), reason: "no HTTP client".to_owned() };
         let http = self.http.as_ref().ok_or_else(none)?;
@@ -143,11 +149,18 @@ impl Answer {
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        // The parser quotes what it read, which may be a credential; the position does not.
-        serde_json::from_slice(&self.body).map_err(|error| Error::Unexpected {
-            what: format!("no JSON of the expected shape (line {} column {})", error.line(), error.column()),
-        })
+        serde_json::from_slice(&self.body).map_err(|error| unreadable(&error))
     }
+
+    fn exact(&self) -> Result<Exact> {
+        Exact::parse(&self.body).map_err(|error| unreadable(&error))
+    }
+}
+
+/// The parser quotes what it read, which may be a credential; the position does not.
+fn unreadable(error: &serde_json::Error) -> Error {
+    let (line, column) = (error.line(), error.column());
+    Error::Unexpected { what: format!("no JSON of the expected shape (line {line} column {column})") }
 }
 
 fn url(base: &str, path: &[&str]) -> Result<Url> {

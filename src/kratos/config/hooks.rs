@@ -211,10 +211,10 @@ fn fault(hook: &WebHook, methods: &[&str]) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// The URL for a status: without a password or a query, which may hold a token.
+/// The URL for a status: its path, password and query may be what lets somebody in.
 fn address(hook: &WebHook) -> String {
     match Url::parse(&hook.url) {
-        Ok(url) => shown(&format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())),
+        Ok(url) => shown(&format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())),
         Err(_) => "(no URL)".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::notes::{Note, shown};
+use super::notes::{Note, Source, shown};
 use crate::kratos::facts::{Facts, SchemaSet};
 use crate::kratos::options::{fault_of_id, fault_of_schema};
 
@@ -66,7 +66,7 @@ fn usable(set: SchemaSet, notes: &mut Vec<Note>) -> Option<SchemaSet> {
         None => Some(set),
         Some(fault) => {
             let text = format!("The identity schemas of the ConfigMap are not used: {fault}");
-            notes.push(Note::of_config_map("identity-schemas", text));
+            notes.push(Note { text, source: Source::Schemas });
             None
         }
     }

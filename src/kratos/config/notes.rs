@@ -3,6 +3,7 @@
 use super::KratosConfig;
 use crate::kratos::facts::Facts;
 use crate::kratos::otlp;
+use crate::kratos::stored::ConfigMapNames;
 use crate::kratos::uri::web_url;
 
 /// Something that a source said and Kratos would refuse.
@@ -18,7 +19,10 @@ pub struct Note {
 pub enum Source {
     /// The application at the other end of this endpoint's relations.
     Endpoint(&'static str),
-    ConfigMap(&'static str),
+    /// The ConfigMap of identity schemas.
+    Schemas,
+    /// The ConfigMap of identity providers.
+    Providers,
 }
 
 impl Note {
@@ -26,20 +30,16 @@ impl Note {
         Self { text: text.into(), source: Source::Endpoint(endpoint) }
     }
 
-    pub(super) fn of_config_map(name: &'static str, text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: Source::ConfigMap(name) }
-    }
-
     /// The text of a status: what is wrong, and the command that leads to the place where it is mended.
-    pub fn message(&self, application: &str, model: &str) -> String {
+    pub fn message(&self, application: &str, maps: &ConfigMapNames<'_>) -> String {
+        let mend = |name| format!("{}; mend it: {}", self.text, maps.edit(name));
         match self.source {
             Source::Endpoint(endpoint) => format!(
                 "{}; see what is integrated with {endpoint}: juju status {application} --relations",
                 self.text
             ),
-            Source::ConfigMap(name) => {
-                format!("{}; mend it: kubectl --namespace {model} edit configmap {name}", self.text)
-            }
+            Source::Schemas => mend(maps.schemas),
+            Source::Providers => mend(maps.providers),
         }
     }
 }

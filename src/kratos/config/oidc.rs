@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::notes::{Note, shown};
+use super::notes::{Note, Source, shown};
 use crate::kratos::facts::Facts;
 use crate::kratos::provider::OidcProvider;
 use crate::kratos::secret::{Secret, expose};
@@ -88,7 +88,7 @@ pub(super) fn providers(facts: &Facts, notes: &mut Vec<Note>) -> Vec<Provider> {
                 let text = format!("The OIDC provider {} is not used: {fault}", shown(&provider.id));
                 notes.push(match is_related {
                     true => Note::of_endpoint("kratos-external-idp", text),
-                    false => Note::of_config_map("oidc-providers", text),
+                    false => Note { text, source: Source::Providers },
                 });
             }
         }

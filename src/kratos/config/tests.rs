@@ -8,6 +8,7 @@ use crate::kratos::login_ui::LoginUi;
 use crate::kratos::options::Options;
 use crate::kratos::provider::OidcProvider;
 use crate::kratos::public_url::PublicUrl;
+use crate::kratos::stored::ConfigMapNames;
 use crate::kratos::version::WorkloadVersion;
 use crate::kratos::web_hook::WebHook;
 
@@ -346,12 +347,13 @@ fn a_page_that_is_none_is_left_out_and_told() {
 #[test]
 fn a_note_leads_to_where_it_is_mended() {
     let note = |source| Note { text: "It is wrong".to_owned(), source };
+    let maps = ConfigMapNames { providers: "other-oidc-providers", ..ConfigMapNames::usual("idp") };
     assert_eq!(
-        note(Source::Endpoint("smtp")).message("kratos", "idp"),
+        note(Source::Endpoint("smtp")).message("kratos", &maps),
         "It is wrong; see what is integrated with smtp: juju status kratos --relations"
     );
     assert_eq!(
-        note(Source::ConfigMap("oidc-providers")).message("kratos", "idp"),
-        "It is wrong; mend it: kubectl --namespace idp edit configmap oidc-providers"
+        note(Source::Providers).message("kratos", &maps),
+        "It is wrong; mend it: kubectl --namespace idp edit configmap other-oidc-providers"
     );
 }

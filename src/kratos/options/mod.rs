@@ -181,10 +181,13 @@ impl Reader<'_> {
         if text.is_empty() {
             return Ok(text);
         }
-        match Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+        // Go takes a text without a scheme for http.
+        let url =
+            if text.contains("://") { Url::parse(&text) } else { Url::parse(&format!("http://{text}")) };
+        match url {
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5") && url.has_host() => Ok(text),
             // A proxy's URL may hold a password: it is not repeated.
-            _ => self.refuse(option, "(not shown)", "it is an http:// or https:// URL", EXAMPLE),
+            _ => self.refuse(option, "(not shown)", "it is an http://, https:// or socks5:// URL", EXAMPLE),
         }
     }
 
@@ -252,12 +255,21 @@ mod tests {
     }
 
     #[test]
+    fn proxies_are_what_go_takes_for_one() {
+        for proxy in
+            ["http://u:p@proxy:3128", "https://proxy", "socks5://proxy:1080", "10.0.0.1:3128", "proxy", ""]
+        {
+            assert_eq!(parse(json!({"http_proxy": proxy})).unwrap().http_proxy, proxy);
+        }
+    }
+
+    #[test]
     fn a_bad_value_is_named_with_its_remedy() {
         let cases = [
             (json!({"log_level": "loud"}), "log_level=loud", "log_level=info"),
             (json!({"log_level": 3}), "log_level=3", "log_level=info"),
             (json!({"dev": "yes"}), "dev=\\\"yes\\\"", "dev=false"),
-            (json!({"http_proxy": "proxy:3128"}), "http_proxy=(not shown)", "http_proxy=http://"),
+            (json!({"http_proxy": "proxy 3128"}), "http_proxy=(not shown)", "http_proxy=http://"),
             (json!({"https_proxy": "ftp://x"}), "https_proxy=(not shown)", "https_proxy=http://"),
             (json!({"no_proxy": "a\nb"}), "no_proxy=a\\nb", "no_proxy=localhost"),
             (json!({"sender_email": "nobody"}), "sender_email=nobody", "sender_email=identity@"),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{InvalidOption, Reader};
 
@@ -14,6 +14,12 @@ const DEFAULT: &str = "default_identity_schema_id";
 /// As long as the column is in which identities keep it.
 const LONGEST_ID: usize = 2048;
 const EXAMPLE: &str = "@schemas.json";
+/// Kratos reads no more of a schema, in bytes.
+const LARGEST_SCHEMA: usize = 1024 * 1024;
+/// The keyword under which a schema tells Kratos what a trait is for.
+const EXTENSION: &str = "ory.sh/kratos";
+/// The formats of a trait that can be verified.
+const VERIFIABLE: [&str; 6] = ["email", "tel", "date", "time", "date-time", "no-validate"];
 
 impl Reader<'_> {
     /// A JSON object from schema id to JSON schema.
@@ -58,33 +64,86 @@ impl Reader<'_> {
 }
 
 /// What is wrong with a schema id, if anything is.
-pub fn fault_of_id(id: &str) -> Option<&'static str> {
-    match id {
-        "" => Some("the id is empty"),
-        _ if id.len() > LONGEST_ID => Some("the id is longer than 2048 bytes"),
-        _ if id.chars().any(char::is_control) => Some("the id holds control characters"),
-        _ => None,
-    }
+pub fn fault_of_id(id: &str) -> Option<String> {
+    let fault = match id {
+        "" => "the id is empty",
+        _ if id.len() > LONGEST_ID => "the id is longer than 2048 bytes",
+        _ if id.chars().any(char::is_control) => "the id holds control characters",
+        _ => return None,
+    };
+    Some(fault.to_owned())
 }
 
 /// What is wrong with an identity schema, if anything is: the rules that Kratos checks when it loads one.
-pub fn fault_of_schema(schema: &Value) -> Option<&'static str> {
-    if !schema.is_object() {
-        return Some("the schema is no JSON object");
-    }
-    if !jsonschema::draft7::meta::is_valid(schema) {
-        return Some("the schema is no JSON schema (draft 7)");
-    }
-    let traits = &schema["properties"]["traits"];
+pub fn fault_of_schema(schema: &Value) -> Option<String> {
+    let fault = if !schema.is_object() {
+        "the schema is no JSON object"
+    } else if schema.to_string().len() > LARGEST_SCHEMA {
+        "the schema is larger than 1 MiB"
+    } else if !jsonschema::draft7::meta::is_valid(schema) {
+        "the schema is no JSON schema (draft 7)"
+    } else {
+        return fault_of_traits(&schema["properties"]["traits"]);
+    };
+    Some(fault.to_owned())
+}
+
+fn fault_of_traits(traits: &Value) -> Option<String> {
     let Some(properties) = traits["properties"].as_object().filter(|properties| !properties.is_empty())
     else {
-        return Some("the schema has no properties.traits.properties");
+        return Some("the schema has no properties.traits.properties".to_owned());
     };
     if traits.get("type").is_some_and(|kind| kind != "object") {
-        return Some("properties.traits is not of type object");
+        return Some("properties.traits is not of type object".to_owned());
     }
-    let is_sound = |kind: &Value| kind.is_object() && kind.get("ory.sh/kratos").is_none_or(Value::is_object);
-    (!properties.values().all(is_sound)).then_some("a trait, or its \"ory.sh/kratos\", is no object")
+    properties.iter().find_map(|(name, kind)| {
+        let fault = if kind.is_object() { fault_of_trait(kind)? } else { "it is no object".to_owned() };
+        let name: String = name.chars().take(40).flat_map(char::escape_debug).collect();
+        Some(format!("in the trait \"{name}\", {fault}"))
+    })
+}
+
+/// What is wrong in the schema of a trait, or in one that it holds.
+fn fault_of_trait(kind: &Value) -> Option<String> {
+    let format = kind.get("format").filter(|_| !kind[EXTENSION]["verification"].is_null());
+    if let Some(format) = format.filter(|format| !VERIFIABLE.iter().any(|known| *format == known)) {
+        return Some(format!(
+            "with a verification the format is one of {}, not {format}",
+            VERIFIABLE.join(", ")
+        ));
+    }
+    fault_of_extension(kind)
+}
+
+fn fault_of_extension(kind: &Value) -> Option<String> {
+    let Value::Object(kind) = kind else { return None };
+    if let Some(extension) = kind.get(EXTENSION) {
+        let validator = jsonschema::draft7::new(&extensions()).ok()?;
+        if let Some(error) = validator.iter_errors(extension).next() {
+            let path = error.instance_path().to_string();
+            return Some(format!("Kratos does not know what \"{EXTENSION}\"{path} holds"));
+        }
+    }
+    kind.values().find_map(fault_of_extension)
+}
+
+/// What Kratos lets stand under its keyword, as a JSON schema.
+fn extensions() -> Value {
+    let only = |known: Value| json!({"type": "object", "additionalProperties": false, "properties": known});
+    let flag = |name: &str| only(json!({name: {"type": "boolean"}}));
+    let way = json!({"type": "string", "enum": ["email", "sms"]});
+    only(json!({
+        "credentials": only(json!({
+            "password": flag("identifier"),
+            "webauthn": flag("identifier"),
+            "passkey": flag("display_name"),
+            "totp": flag("account_name"),
+            "code": only(json!({"identifier": {"type": "boolean"}, "via": way})),
+        })),
+        "verification": only(json!({"via": way})),
+        "recovery": only(json!({"via": way})),
+        "organizations": only(json!({"matcher": {"type": "string", "enum": ["email_domain"]}})),
+    }))
 }
 
 #[cfg(test)]
@@ -123,6 +182,45 @@ mod tests {
     }
 
     #[test]
+    fn kratos_knows_what_a_trait_may_be_for() {
+        let fault =
+            |kind: Value| fault_of_schema(&json!({"properties": {"traits": {"properties": {"mail": kind}}}}));
+        let with = |extension: Value| json!({"type": "string", EXTENSION: extension});
+        for good in [
+            with(json!({})),
+            with(
+                json!({"credentials": {"password": {"identifier": true}, "code": {"identifier": true, "via": "sms"}}}),
+            ),
+            with(json!({"verification": {"via": "email"}, "recovery": {"via": "sms"}})),
+            with(json!({"organizations": {"matcher": "email_domain"}})),
+            json!({"type": "string", "format": "email", EXTENSION: {"verification": {"via": "email"}}}),
+            json!({"type": "string", "format": "uri", EXTENSION: {"recovery": {"via": "email"}}}),
+        ] {
+            assert_eq!(fault(good.clone()), None, "{good}");
+        }
+        for (bad, place) in [
+            (with(json!({"verification": {"via": "mail"}})), "\"ory.sh/kratos\"/verification/via holds"),
+            (
+                with(json!({"credentials": {"password": {"identifier": "yes"}}})),
+                "/credentials/password/identifier",
+            ),
+            (with(json!({"verified": {}})), "\"ory.sh/kratos\" holds"),
+            (with(json!([])), "in the trait \"mail\", Kratos does not know"),
+            (
+                json!({"type": "object", "properties": {"x": with(json!({"recovery": true}))}}),
+                "/recovery holds",
+            ),
+            (json!({"format": "uri", EXTENSION: {"verification": {}}}), "the format is one of email, tel,"),
+            (json!(true), "it is no object"),
+        ] {
+            let fault = fault(bad.clone()).unwrap_or_default();
+            assert!(fault.contains(place), "{bad}: {fault}");
+        }
+        let large = json!({"description": "x".repeat(LARGEST_SCHEMA), "properties": user()["properties"]});
+        assert_eq!(fault_of_schema(&large).unwrap(), "the schema is larger than 1 MiB");
+    }
+
+    #[test]
     fn what_kratos_refuses_is_refused_first() {
         let cases = [
             ("[]".to_owned(), "it is JSON of another shape"),
@@ -142,7 +240,7 @@ mod tests {
             (
                 json!({"a": {"properties": {"traits": {"properties": {"b": {"ory.sh/kratos": 1}}}}}})
                     .to_string(),
-                "is no object",
+                "what \"ory.sh/kratos\" holds",
             ),
         ];
         for (text, fault) in cases {

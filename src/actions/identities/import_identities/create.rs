@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::super::{Desk, record};
+use super::super::Desk;
+use super::super::record::{self, Body};
 use crate::kratos::{Secret, addresses, admin};
 
 /// So many lines are created at a time.
@@ -52,7 +54,7 @@ impl Task<'_> {
             Ok(body) => body,
             Err(reason) => return Fate::Refused(reason),
         };
-        let schema = body["schema_id"].as_str().unwrap_or_default();
+        let schema = body.value["schema_id"].as_str().unwrap_or_default();
         if !self.schemas.contains(schema) {
             let shown: String = schema.chars().take(60).collect();
             return Fate::Refused(format!("there is no identity schema {shown:?}"));
@@ -66,10 +68,11 @@ impl Task<'_> {
         }
         // Kratos makes two of an identity that nothing tells from another.
         if self.doubtful
-            && !record::is_unique(&body)
+            && !record::is_unique(&body.value)
             && let Some(dsn) = &self.desk.dsn
         {
-            match addresses::is_there(dsn, schema, &body["traits"]).await {
+            let traits = body.request.plain.traits.as_deref().map(RawValue::get).unwrap_or_default();
+            match addresses::is_there(dsn, schema, traits).await {
                 Ok(true) => return Fate::There,
                 Ok(false) => {}
                 Err(error) => return Fate::Trouble(error.to_string()),
@@ -78,10 +81,11 @@ impl Task<'_> {
         self.create(&body).await
     }
 
-    async fn create(&self, body: &Value) -> Fate {
-        let hash = body["credentials"]["password"]["config"]["hashed_password"].as_str();
-        let hash = hash.map(|hash| Secret(hash.to_owned()));
-        match self.desk.admin.create(body, hash.as_ref()).await {
+    async fn create(&self, body: &Body) -> Fate {
+        let password = &body.value["credentials"]["password"]["config"];
+        let secret = password["hashed_password"].as_str().or_else(|| password["password"].as_str());
+        let secret = secret.map(|secret| Secret(secret.to_owned()));
+        match self.desk.admin.create(&body.request, secret.as_ref()).await {
             Ok(_) => Fate::Imported,
             Err(admin::Error::Conflict { reason }) => match self.is_there(body).await {
                 Ok(true) => Fate::There,
@@ -94,7 +98,8 @@ impl Task<'_> {
     }
 
     /// Whether an identity with the same schema and traits is found under one of its identifiers.
-    async fn is_there(&self, body: &Value) -> admin::Result<bool> {
+    async fn is_there(&self, body: &Body) -> admin::Result<bool> {
+        let body = &body.value;
         for identifier in record::identifiers(body) {
             let found = self.desk.admin.with_identifier(&identifier).await?;
             let same = |identity: &Value| {

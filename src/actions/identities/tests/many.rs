@@ -62,7 +62,7 @@ fn two(method: &str, path: &str) -> Reply {
     let another = json!({"id": OTHER, "schema_id": "admin_v0", "state": "active", "traits": {"username": "root"},
         "credentials": {"totp": {"type": "totp"}}});
     match (method, path.split_once('?')) {
-        ("GET", Some(("/admin/identities", query))) if query == "page_size=1" => {
+        ("GET", Some(("/admin/identities", "page_size=1"))) => {
             Reply { next: Some("dG9rZW4"), ..Reply::json(200, &json!([identity()])) }
         }
         ("GET", Some(("/admin/identities", query))) if query.starts_with("page_size=") => {
@@ -87,6 +87,12 @@ fn conflicting(method: &str, path: &str) -> Reply {
 /// Schemas can be listed and nothing can be created, by a fault.
 fn full(method: &str, path: &str) -> Reply {
     if method == "POST" { problem(500, "could not extend file (SQLSTATE 53100)") } else { two(method, path) }
+}
+
+/// The database cannot hold what it is given.
+fn unstorable(method: &str, path: &str) -> Reply {
+    let reason = "ERROR: value too long for type character varying(255) (SQLSTATE 22001)";
+    if method == "POST" { problem(500, reason) } else { two(method, path) }
 }
 
 const LINES: &str = "/tmp/identities.jsonl";
@@ -143,6 +149,7 @@ async fn every_action_on_many_in_every_world_shows_what_the_golden_file_says() {
         text += &workload.shown(trouble, "import-identities", json!({})).await;
     }
     text += &workload.shown(("full", full), "import-identities", json!({})).await;
+    text += &workload.shown(("unstorable", unstorable), "import-identities", json!({})).await;
     fs::write(workload.path(LINES), exported.clone() + "\n").unwrap();
     text += &workload.shown(ok, "import-identities", json!({})).await;
     text += &workload.shown(ok, "import-identities", json!({"restart": true})).await;

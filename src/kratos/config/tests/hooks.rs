@@ -70,7 +70,7 @@ fn row_63_before_a_flow() {
     assert_eq!(
         notes,
         [
-            "The web hook \"https://r/\" is not called: Kratos knows no hook that is called before one method only"
+            "The web hook \"https://r\" is not called: Kratos knows no hook that is called before one method only"
         ]
     );
 }
@@ -174,9 +174,9 @@ fn what_kratos_would_refuse_is_left_out_and_told() {
         );
         assert!(notes.len() == 1 && notes[0].contains(&format!("is not called: {fault}")), "{notes:?}");
     }
-    let secret = hook(json!({"url": "ftp://u:hidden@h/p?token=hidden"}));
+    let secret = hook(json!({"url": "ftp://u:hidden@h/hidden?token=hidden"}));
     let notes = rendered(&Facts { login_hooks: vec![secret], ..Facts::sample() }).1;
-    assert!(notes[0].contains("\"ftp://h/p\"") && !notes[0].contains("hidden"), "{notes:?}");
+    assert!(notes[0].contains("\"ftp://h\"") && !notes[0].contains("hidden"), "{notes:?}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn row_75_relations_come_first_and_an_id_once() {
     let ids: Vec<&Value> = providers.as_array().unwrap().iter().map(|provider| &provider["id"]).collect();
     assert_eq!(ids, ["a", "b", "c"]);
     assert_eq!(notes, ["The OIDC provider \"a\" is not used: another one has the same id"]);
-    assert_eq!(KratosConfig::render(&facts).1[0].source, Source::ConfigMap("oidc-providers"));
+    assert_eq!(KratosConfig::render(&facts).1[0].source, Source::Providers);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use super::cli::{Invocation, fail};
 use super::database::connect_patiently;
 use super::dsn::Dsn;
-use super::log::Logger;
+use super::log::{Logger, out};
 use super::migrate;
 use serde_json::json;
 use std::time::Duration;
@@ -61,7 +61,9 @@ pub async fn run(invocation: &Invocation, log: &Logger) -> u8 {
              make_interval(secs => $1) ORDER BY {column} LIMIT $2)"
         );
         if let Err(error) = client.execute(&delete, &[&keep.as_secs_f64(), &batch]).await {
-            return refused(super::database::sql_error(&error));
+            // The original tells it here and nowhere else.
+            out(&format!("{}\n", super::database::sql_error(&error)));
+            return 1;
         }
     }
     let done = "Successfully cleaned up the latest batch of the SQL database! This should be re-run periodically, to be \

@@ -1,6 +1,7 @@
 //! The ConfigMaps that the admin UI fills: who makes them, whose they are, and how they reach Kratos.
 
 use sandbox::Sandbox;
+use sandbox::visits::hot_change;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -138,6 +139,7 @@ fn weakness_2_schemas_of_the_admin_ui_apply_at_the_next_tick() {
         tick(&sandbox).await;
         assert_eq!(status(&sandbox, 0), "active ");
         assert_eq!(configuration(&sandbox)["identity"]["default_schema_id"], "person");
+        assert_eq!(schemas(&sandbox), ["person"], "what nobody uses goes");
 
         kubernetes(&sandbox).set_data("identity-schemas", &data[1..]);
         tick(&sandbox).await;
@@ -152,7 +154,39 @@ fn weakness_2_schemas_of_the_admin_ui_apply_at_the_next_tick() {
             "the last good ones stay"
         );
         assert!(is_active(&sandbox, 0, "kratos").await);
+        // Where the options name schemas, nobody needs the ConfigMap.
+        juju(&sandbox, &hot_change(1)).await;
+        assert_eq!(status(&sandbox, 0), "active ");
+        assert_eq!(configuration(&sandbox)["identity"]["default_schema_id"], "user_v1");
     });
+}
+
+#[test]
+fn a_bundled_schema_in_use_stays_beside_those_of_the_admin_ui() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        let body = json!({"schema_id": "social_user_v0", "traits": {"email": "ada@example.com"}});
+        let url = format!("http://{}:4434/admin/identities", sandbox.address("kratos/0").unwrap());
+        assert_eq!(reqwest::Client::new().post(url).json(&body).send().await.unwrap().status(), 201);
+        let schema = json!({"properties": {"traits": {"type": "object", "properties": {"email": {"type": "string"}}}}});
+        let data = [("default.schema", "person"), ("person", &schema.to_string() as &str)];
+        kubernetes(&sandbox).set_data("identity-schemas", &data);
+        for _ in 0..3 {
+            tick(&sandbox).await;
+            let text = status(&sandbox, 0);
+            assert!(text.contains("social_user_v0 (1)"), "{text}");
+            assert_eq!(schemas(&sandbox), ["person", "social_user_v0"]);
+        }
+    });
+}
+
+/// The ids of the schemas that Kratos is told.
+fn schemas(sandbox: &Sandbox) -> Vec<String> {
+    let configuration = configuration(sandbox);
+    let all = configuration["identity"]["schemas"].as_array().unwrap().iter();
+    let mut ids: Vec<String> = all.map(|schema| schema["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn a_refresh_is_prepared() {
         let output = action_fails(&sandbox, "run kratos/leader pre-refresh-check").await;
         for expected in [
             "Not ready for a refresh (services, unit-versions, lock)",
-            "courier does not run: juju ssh --container kratos kratos/0 pebble logs",
+            "courier does not run: juju ssh kratos/0 env PEBBLE_SOCKET=/charm/containers/kratos/pebble.socket /charm/bin/pebble logs",
             "kratos/1 (v1.0.0)",
             "held by green/0",
             "then check again: juju run kratos/0 pre-refresh-check",

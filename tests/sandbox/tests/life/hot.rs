@@ -95,7 +95,7 @@ fn a_refused_change_is_put_back_and_not_tried_again() {
                 let text = status(&sandbox, 0);
                 assert!(
                     text.starts_with("blocked Kratos refused the new configuration")
-                        && text.ends_with("juju ssh --container kratos kratos/0 pebble logs"),
+                        && text.ends_with("/charm/bin/pebble logs"),
                     "{channel}: {text}"
                 );
                 assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);
@@ -120,6 +120,28 @@ fn a_refused_change_is_put_back_and_not_tried_again() {
             change(&sandbox, 1).await;
             assert!(status(&sandbox, 0).starts_with("active"), "{}", status(&sandbox, 0));
             assert!(!file(&sandbox, ".last-good").exists());
+        });
+    }
+}
+
+#[test]
+fn schemas_that_kratos_refuses_after_it_took_them_are_put_back() {
+    for channel in channels() {
+        with_sandbox(async |sandbox| {
+            deploy(&sandbox, &channel, 1).await;
+            change(&sandbox, 1).await;
+            let good = fs::read(file(&sandbox, "kratos.yaml")).unwrap();
+            let before = starts(&sandbox).await;
+            fs::write(file(&sandbox, ".refuse-schemas"), "second_v1").unwrap();
+            let traits = json!({"type": "object", "properties": {"email": {"type": "string"}}});
+            let schema = json!({"type": "object", "properties": {"traits": traits}});
+            let schemas = json!({"user_v1": schema, "second_v1": schema});
+            juju(&sandbox, &format!("config kratos 'identity_schemas={schemas}'")).await;
+            let text = status(&sandbox, 0);
+            assert!(text.starts_with("blocked Kratos refused the new configuration"), "{channel}: {text}");
+            assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);
+            assert_eq!(starts(&sandbox).await, before);
+            eventually("the old schemas serve", async || title(&sandbox).await == hot_title(1)).await;
         });
     }
 }

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod environment;
+mod extension;
 mod outline;
 mod validate;
 
@@ -77,8 +78,26 @@ impl Config {
     }
 }
 
-/// Reads, merges, overrides and checks; then reads the identity schemas.
+/// Reads, merges, overrides and checks, and then looks at the identity schemas, as at a start.
 pub fn load(files: &[String], release: Release) -> Result<Config, Invalid> {
+    let config = read(files, release)?;
+    let json_log = config.value["log"]["format"] == "json";
+    match fault_of_schemas(files, &config) {
+        Some(message) => Err(Invalid { block: String::new(), message, json_log }),
+        None => Ok(config),
+    }
+}
+
+/// What the original has against the identity schemas; a test's own reason is the file `.refuse-schemas`.
+pub fn fault_of_schemas(files: &[String], config: &Config) -> Option<String> {
+    if files.iter().any(|file| told_to_refuse(file, ".refuse-schemas")) {
+        return Some("I[#] S[#] a test wants the identity schemas to be refused".to_owned());
+    }
+    config.schemas.iter().find_map(|(_, _, document)| extension::fault(document))
+}
+
+/// Reads, merges, overrides and checks; reads the identity schemas, but does not look into them.
+pub fn read(files: &[String], release: Release) -> Result<Config, Invalid> {
     let failed = |message: String, value: &Value| Invalid {
         block: String::new(),
         message,
@@ -89,7 +108,7 @@ pub fn load(files: &[String], release: Release) -> Result<Config, Invalid> {
     environment::apply(&outline, &mut value, &|name| {
         std::env::var(name).ok().filter(|text| !text.is_empty())
     });
-    if files.iter().any(|file| told_to_refuse(file)) {
+    if files.iter().any(|file| told_to_refuse(file, ".refuse")) {
         return Err(failed("I[#] S[#] a test wants this to be refused".to_owned(), &value));
     }
     let faults = validate::faults(&outline, &value);
@@ -106,9 +125,9 @@ pub fn load(files: &[String], release: Release) -> Result<Config, Invalid> {
     Ok(Config { value, schemas })
 }
 
-/// A test's own reason to refuse: the configuration holds the text of the file `.refuse` beside it.
-fn told_to_refuse(file: &str) -> bool {
-    let path = std::path::Path::new(file).with_file_name(".refuse");
+/// A test's own reason to refuse: the configuration holds the text of the file `name` beside it.
+fn told_to_refuse(file: &str, name: &str) -> bool {
+    let path = std::path::Path::new(file).with_file_name(name);
     let (Ok(text), Ok(config)) = (std::fs::read_to_string(path), std::fs::read_to_string(file)) else {
         return false;
     };

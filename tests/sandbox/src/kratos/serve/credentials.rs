@@ -1,10 +1,11 @@
 //! Removes one credential of an identity, under the rules that keep a user able to sign in.
 
+use super::super::version::Release;
 use super::answer::Failure;
 use super::app::App;
 use super::identity::{Detail, one};
 use serde_json::{Value, json};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 
 /// Removes the credential `kind`; of `oidc`, the provider and subject that `identifier` names.
 pub async fn remove(
@@ -45,12 +46,21 @@ pub async fn remove(
                 "The identifier `{name}` was not found among OIDC credentials."
             )));
         }
-        if kept.is_empty() && others == 0 {
+        if kept.is_empty() && others == 0 && app.release != Release::V1_3_1 {
             return Err(last());
         }
         return unlink(client, id, name, &kept).await;
     }
-    if others == 0 && is_first_factor(kind, &credentials[kind]) {
+    if kind == "webauthn" {
+        // Keys for login without a password are a first factor; the original keeps them and says nothing of it.
+        let keys = credentials["webauthn"]["config"]["credentials"].as_array().into_iter().flatten();
+        let kept: Vec<&Value> = keys.filter(|key| key["is_passwordless"] == true).collect();
+        if !kept.is_empty() {
+            let mut config = credentials["webauthn"]["config"].clone();
+            config["credentials"] = json!(kept);
+            return configure(client, id, "webauthn", &config).await;
+        }
+    } else if others == 0 && is_first_factor(kind, &credentials[kind]) {
         return Err(last());
     }
     let delete = "DELETE FROM identity_credentials c USING identity_credential_types t \
@@ -65,10 +75,16 @@ async fn unlink(client: &mut Client, id: &str, name: &str, kept: &[Value]) -> Re
         WHERE c.id = i.identity_credential_id AND t.id = c.identity_credential_type_id AND t.name = 'oidc' \
         AND c.identity_id = $1::text::uuid AND i.identifier = $2";
     transaction.execute(identifier, &[&id, &name]).await?;
-    let config = "UPDATE identity_credentials c SET config = $2::text::jsonb FROM identity_credential_types t \
-        WHERE t.id = c.identity_credential_type_id AND t.name = 'oidc' AND c.identity_id = $1::text::uuid";
-    transaction.execute(config, &[&id, &json!({ "providers": kept }).to_string()]).await?;
+    configure(&transaction, id, "oidc", &json!({ "providers": kept })).await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Replaces what a credential holds.
+async fn configure(client: &impl GenericClient, id: &str, kind: &str, config: &Value) -> Result<(), Failure> {
+    let update = "UPDATE identity_credentials c SET config = $3::text::jsonb FROM identity_credential_types t \
+        WHERE t.id = c.identity_credential_type_id AND t.name = $2 AND c.identity_id = $1::text::uuid";
+    client.execute(update, &[&id, &kind, &config.to_string()]).await?;
     Ok(())
 }
 

@@ -18,11 +18,20 @@ pub async fn watch(app: Arc<App>, files: Vec<String>) {
         let changed = files.iter().zip(known.iter().zip(&now)).find(|(_, (old, new))| old != new);
         let Some((file, _)) = changed else { continue };
         let fields = json!({ "event_type": "*watcherx.ChangeEvent", "file": file });
-        match config::load(&files, app.release) {
+        match config::read(&files, app.release) {
             Ok(config) => {
                 app.log.info("A change to a configuration file was detected.", fields.clone());
+                // The original looks at the schemas afterwards, and goes on with them whatever it says.
+                let fault = config::fault_of_schemas(&files, &config);
                 app.set_config(config);
                 app.log.info("Configuration change processed successfully.", fields);
+                if let Some(fault) = fault {
+                    app.log.log(
+                        Level::Error,
+                        "The changed identity schema configuration is invalid and could not be loaded. Rolling back to the last working configuration revision. Please address the validation errors before restarting the process.",
+                        json!({ "error": { "message": fault } }),
+                    );
+                }
             }
             Err(invalid) => {
                 err(&invalid.block);
