@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::facts::known_facts;
-use super::observed::{Observed, SchemaKnowledge};
+use super::observed::Observed;
 use super::obstacles::obstacles;
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
@@ -53,11 +53,6 @@ pub async fn look(observed: &mut Observed) {
     let (gone, changed) = in_question(observed, &wanted);
     if gone.is_empty() && changed.is_empty() {
         observed.schema_users = SchemaUsers::NotAsked;
-        return;
-    }
-    if let SchemaKnowledge::Unknown(reason) = &observed.schema {
-        // It has just not answered, and an action is to be refused within 10 s.
-        observed.schema_users = SchemaUsers::Unknown(reason.clone());
         return;
     }
     let Answer::Ready(dsn) = observed.answer() else { return };

@@ -1,7 +1,6 @@
-//! What a database that is too new, or does not answer, leads to.
+//! What a database that is too new leads to.
 
 use super::*;
-use crate::charm::schemas::{self, SchemaUsers};
 
 #[test]
 fn a_database_that_is_too_new_is_told_with_the_kratos_that_migrated_it() {
@@ -22,15 +21,4 @@ fn a_database_that_is_too_new_is_told_with_the_kratos_that_migrated_it() {
         );
         assert_eq!(status(&observed), expected);
     }
-}
-
-#[tokio::test]
-async fn a_database_that_did_not_answer_is_not_asked_for_identity_schemas() {
-    let mut observed = ready();
-    let urls = json!({"gone": "base64://e30="});
-    observed.peers.as_mut().unwrap().application = bag(&[("identity_schemas", &urls.to_string())]);
-    let reason = "cannot reach PostgreSQL";
-    observed.schema = SchemaKnowledge::Unknown(reason.into());
-    schemas::look(&mut observed).await;
-    assert_eq!(observed.schema_users, SchemaUsers::Unknown(reason.into()));
 }
