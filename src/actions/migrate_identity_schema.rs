@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::check_identity_schema::{line, misfits};
 use super::preconditions::target;
 use super::schema_parameters::{MOST_LISTED, known, shown, text};
+use super::show::note;
 use crate::charm::Observed;
 use crate::juju::{self, Agent};
 use crate::kratos::admin::{self, Admin};
@@ -187,7 +188,7 @@ impl Mover<'_> {
                 lines.push(format!("{word} {} of {}, {} skipped", moved.moved, moved.total, moved.skipped));
             }
             if !lines.is_empty() {
-                self.agent.action_log(&lines.join("\n")).await?;
+                note(self.agent, &lines.join("\n")).await?;
             }
             if ended.is_err() {
                 return Ok(ended.map_err(Stop::from));

@@ -16,12 +16,34 @@ mod show;
 mod show_migrations;
 mod standing;
 
-use crate::charm::Observed;
-use crate::juju::{self, ActionEvent, Agent};
+use crate::charm::{Observed, tolerate};
+use crate::juju::{self, ActionEvent, Agent, UnitName};
 use crate::pebble::Client;
 
 /// Runs an action. What fails in it is told by `action-fail`; an error means that the agent cannot be reached.
 pub async fn run(
+    agent: &Agent,
+    pebble: &Client,
+    action: &ActionEvent,
+    observed: &mut Observed,
+) -> juju::Result<()> {
+    let unit = observed.context.unit.clone();
+    match perform(agent, pebble, action, observed).await {
+        Ok(()) => Ok(()),
+        Err(error) => give_up(agent, &unit, error).await,
+    }
+}
+
+/// Ends an action in which Juju refused a command. What it wrote before is kept, which another exit code would drop.
+pub async fn give_up(agent: &Agent, unit: &UnitName, error: juju::Error) -> juju::Result<()> {
+    if error.is_unavailable() {
+        return Err(error);
+    }
+    tracing::error!("{error}");
+    tolerate(agent.action_fail(&format!("{error}; see: juju debug-log --include {unit}")).await)
+}
+
+async fn perform(
     agent: &Agent,
     pebble: &Client,
     action: &ActionEvent,

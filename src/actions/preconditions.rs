@@ -1,7 +1,7 @@
 //! What has to be there before an action on the database, each with the command that helps. Pure functions of what
 //! was observed.
 
-use crate::charm::{Observed, Version};
+use crate::charm::{Observed, Version, Workload};
 use crate::integrations::database::Answer;
 use crate::integrations::peers::PeerRelation;
 use crate::kratos::WorkloadVersion;
@@ -16,10 +16,19 @@ pub struct Target {
 /// The program and the database, in the order in which a person would look; `again` is the command to repeat.
 pub fn target(observed: &Observed, again: &str) -> Result<Target, String> {
     let application = observed.application();
-    let Some(container) = observed.container() else {
-        return Err(format!(
-            "Container is not connected yet: wait until it is (juju status {application}), then {again}"
-        ));
+    let container = match &observed.workload {
+        Workload::Reachable(container) => container,
+        Workload::Unreachable => {
+            return Err(format!(
+                "Container is not connected yet: wait until it is (juju status {application}), then {again}"
+            ));
+        }
+        Workload::Unusable(reason) => {
+            return Err(format!(
+                "Cannot use the container's Pebble: {reason}; see: juju debug-log --include {}",
+                observed.context.unit
+            ));
+        }
     };
     if observed.peers.is_none() {
         return Err(format!(

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::show::note;
 use crate::charm::Observed;
 use crate::charm::secrets::{
     self, CIPHER_KEY, COOKIE_KEY, COOKIE_LABEL, Content, DEFAULT_KEY, KRATOS_LABEL, Stored, renew, values,
@@ -36,11 +37,11 @@ pub async fn run(agent: &Agent, observed: &mut Observed) -> juju::Result<()> {
     if keys.contains(CIPHER_KEY) && !kratos.contains_key(CIPHER_KEY) {
         let has_tokens = has_oidc_identities(observed).await;
         if has_tokens == Some(false) {
-            agent.action_log("From now on Kratos encrypts the tokens of identity providers.").await?;
+            note(agent, "From now on Kratos encrypts the tokens of identity providers.").await?;
         } else if is_explicit {
             let text = "From now on Kratos encrypts the tokens of identity providers. Those that it stored before it \
                         cannot decode: they are not shown (include_credential=oidc) until the person logs in again.";
-            agent.action_log(text).await?;
+            note(agent, text).await?;
         } else {
             keys.remove(CIPHER_KEY);
             let again = format!("juju run {}/leader rotate-secrets which=cipher", observed.application());
@@ -62,7 +63,7 @@ pub async fn run(agent: &Agent, observed: &mut Observed) -> juju::Result<()> {
         results.insert(name.to_owned(), format!("rotated, {} values", values(content, key).len()));
         if dropped > 0 {
             let text = format!("The oldest value of {name} is dropped: what it signed or encrypted is lost.");
-            agent.action_log(&text).await?;
+            note(agent, &text).await?;
         }
     }
     if let Err(error) = store(agent, observed, &keys, cookie, kratos).await {

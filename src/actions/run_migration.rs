@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::parameters::boolean;
 use super::plan_migration;
 use super::preconditions::{Target, same_versions, target};
-use super::show::MOST_LINES;
+use super::show::{MOST_LINES, note};
 use crate::charm::{Observed, migrate};
 use crate::juju::{self, Agent};
 use crate::kratos::WorkloadVersion;
@@ -43,7 +43,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     let task = observed.context.task().unwrap_or_default().to_owned();
     let who = format!("{} task {task}", observed.context.unit);
     // `juju run` itself waits for a minute only; this line is what to go on with.
-    agent.action_log(&format!("juju show-task {task} --watch")).await?;
+    note(agent, &format!("juju show-task {task} --watch")).await?;
     let job = Job { version: version.clone(), dsn, timeout, who, force, cancel: None };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (outcome, logged) =
@@ -77,7 +77,7 @@ async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::
                 },
             }
         }
-        agent.action_log(&lines.join("\n")).await?;
+        note(agent, &lines.join("\n")).await?;
     }
     Ok(())
 }

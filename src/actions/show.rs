@@ -1,10 +1,16 @@
 //! How actions show text: in pieces that one call of the agent carries, and failures with the next command.
 
+use crate::charm::tolerate;
 use crate::juju::{self, Agent};
 use crate::migration::Failure;
 
 /// So many lines go into one call, far below what it may carry.
 pub const MOST_LINES: usize = 60;
+
+/// Shows what is done meanwhile. Where Juju refuses that, what was begun goes on.
+pub async fn note(agent: &Agent, text: &str) -> juju::Result<()> {
+    tolerate(agent.action_log(text).await)
+}
 
 /// Shows a text of many lines.
 pub async fn show(agent: &Agent, text: &str) -> juju::Result<()> {

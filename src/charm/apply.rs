@@ -42,6 +42,10 @@ pub async fn apply(
         tracing::info!("creating the secret {label}");
         tolerate(secrets::add(agent, label, content).await)?;
     }
+    if let Some((uri, revision)) = &desired.obsolete_secret {
+        tracing::info!("removing revision {revision} of {uri}, which nobody needs any more");
+        tolerate(agent.secret_remove(uri, Some(*revision)).await)?;
+    }
     for port in desired.ports.difference(&observed.opened_ports) {
         tracing::info!("opening port {port}");
         tolerate(agent.open_port(port).await)?;
@@ -86,7 +90,7 @@ fn keys(changes: &BTreeMap<String, Option<String>>) -> String {
 }
 
 /// What Juju refuses (leadership moved, a relation went away) is made good by a later dispatch.
-pub(super) fn tolerate<T>(result: juju::Result<T>) -> juju::Result<()> {
+pub(crate) fn tolerate<T>(result: juju::Result<T>) -> juju::Result<()> {
     match result {
         Ok(_) => Ok(()),
         Err(error) if error.is_unavailable() => Err(error),

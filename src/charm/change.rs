@@ -7,18 +7,21 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::last_good::LastGood;
 use super::service::{KRATOS, LAST_GOOD_PATH, LAYER, READY, Running, STAMP_PATH};
 use super::services::{ServiceFailure, Workload, failure, has_layer, is_down};
 use super::verify::{self, Verdict};
+use crate::kratos::admin::Admin;
 use crate::kratos::config;
 use crate::pebble::{self, PushFile, ServiceStatus};
 
 /// How long a started Kratos may take until it serves.
 const UNTIL_READY: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// As Pebble's check.
+const ONE_LOOK: Duration = Duration::from_secs(3);
 /// Of files with secrets; all of them are read by Kratos' own user, which is Pebble's.
 const PRIVATE: u32 = 0o600;
 
@@ -154,15 +157,17 @@ impl Workload<'_> {
         }
     }
 
-    /// Runs the readiness check until it succeeds. A Pebble that cannot run it on request is not asked.
+    /// Asks Kratos until it is ready, then has Pebble notice. Not by running Pebble's check again and again: each failure
+    /// counts, and one that is down takes the pod out of its Service.
     async fn becomes_ready(&self) -> Result<Start> {
+        let admin = Admin::new(&self.observed.place);
         let deadline = Instant::now() + UNTIL_READY;
         loop {
-            match self.pebble.refresh_check(READY).await {
-                Ok(result) if result.error.is_none() => return Ok(Start::Ready),
-                Ok(_) => {}
-                Err(pebble::Error::Unsupported { .. }) => return Ok(Start::Ready),
-                Err(error) => return Err(error),
+            if timeout(ONE_LOOK, admin.is_ready()).await.unwrap_or(false) {
+                return match self.pebble.refresh_check(READY).await {
+                    Ok(_) | Err(pebble::Error::Unsupported { .. }) => Ok(Start::Ready),
+                    Err(error) => Err(error),
+                };
             }
             // A slow machine lets a process that will end live longer than the second that Pebble watches it.
             let services = self.pebble.services(&[KRATOS]).await?;

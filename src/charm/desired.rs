@@ -8,11 +8,11 @@ use super::inputs::inputs;
 use super::observed::Observed;
 use super::outputs::{log_targets, outputs};
 use super::record;
-use super::secrets::{Making, making};
+use super::secrets::{Making, making, obsolete};
 use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, PeerRelation, RESOURCE_LIMITS, WORKLOAD_VERSION};
 use crate::integrations::{Relation, certificates, external_idp, tracing};
-use crate::juju::{Bag, Port, RelationId};
+use crate::juju::{Bag, Port, RelationId, SecretUri};
 use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
 use crate::pebble::LogTarget;
 
@@ -23,6 +23,8 @@ pub struct Desired {
     pub databags: Vec<DesiredBag>,
     /// The secrets that this unit has to make now.
     pub new_secrets: Vec<Making>,
+    /// A revision of a secret that nobody needs any more.
+    pub obsolete_secret: Option<(SecretUri, u64)>,
     pub ports: BTreeSet<Port>,
     /// The version to show in `juju status`, if it was looked at.
     pub workload_version: Option<String>,
@@ -47,6 +49,7 @@ pub fn desired(observed: &Observed) -> Desired {
     Desired {
         databags: databags(observed, &service),
         new_secrets: making(observed),
+        obsolete_secret: obsolete(observed),
         ports: [PUBLIC_PORT, ADMIN_PORT].into_iter().map(Port::tcp).collect(),
         workload_version: observed.version().map(ToString::to_string),
         service,

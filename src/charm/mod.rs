@@ -30,6 +30,7 @@ mod tests;
 mod verify;
 
 pub use apply::apply;
+pub(crate) use apply::tolerate;
 pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
@@ -59,7 +60,14 @@ pub async fn dispatch(
         return Ok(());
     }
     let mut kubernetes = access.map(Connection::new);
-    let mut observed = observe(agent, &pebble, context, place).await?;
+    let unit = context.unit.clone();
+    let mut observed = match observe(agent, &pebble, context, place).await {
+        Ok(observed) => observed,
+        Err(error) if matches!(event, Event::Action(_)) => {
+            return actions::give_up(agent, &unit, error).await;
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(kubernetes) = &mut kubernetes {
         cluster::look(kubernetes, &mut observed).await;
     }
@@ -90,7 +98,7 @@ pub async fn dispatch(
     }
     let status = report::status(&observed, &applied);
     if applied.shown.as_ref().unwrap_or(&observed.status) != &status {
-        apply::tolerate(agent.status_set(Scope::Unit, &status).await)?;
+        tolerate(agent.status_set(Scope::Unit, &status).await)?;
     }
     alarms::send(&observed).await;
     Ok(())
@@ -109,7 +117,9 @@ fn note(event: &Event) {
         {
             tracing::info!("The service is online again");
         }
-        Event::Unknown(name) => tracing::info!("{name} is not an event that this charm knows; reconciling"),
+        Event::Unknown(name) => {
+            tracing::info!("{name} is not an event that this charm can read; reconciling")
+        }
         _ => {}
     }
 }

@@ -18,7 +18,7 @@ use crate::integrations::peers::{self, PeerRelation};
 use crate::integrations::{ENDPOINTS, Endpoint, Relation, SecretContent};
 use crate::juju::{
     self, Agent, Context, Databag, Entity, Event, Network, RelationId, Scope, SecretRead, SecretRef,
-    SecretUri, UnitName,
+    SecretUri, Status, StatusKind, UnitName,
 };
 use crate::kratos::Place;
 use crate::kratos::command::Kratos;
@@ -58,8 +58,9 @@ pub async fn observe(
         fresh_secrets: secrets::fresh(),
         has_rotated: false,
         verification_template: None,
-        opened_ports: opened_ports?,
-        status: status?,
+        // These two only save a write.
+        opened_ports: absent_if_gone(opened_ports)?.unwrap_or_default(),
+        status: absent_if_gone(status)?.unwrap_or_else(|| Status::new(StatusKind::Unknown, "")),
         workload,
         schema: SchemaKnowledge::NotAsked,
         schema_users: SchemaUsers::NotAsked,
@@ -267,7 +268,14 @@ async fn secret_content(agent: &Agent, named: Option<&String>) -> juju::Result<S
 async fn workload(pebble: &Client, place: &Place) -> Workload {
     match container(pebble, place).await {
         Ok(container) => Workload::Reachable(container),
-        Err(error) => Workload::Unreachable(error.to_string()),
+        Err(error) if error.is_connection() => {
+            tracing::debug!("{error}");
+            Workload::Unreachable
+        }
+        Err(error) => {
+            tracing::warn!("the container's Pebble cannot be used: {error}");
+            Workload::Unusable(error.to_string())
+        }
     }
 }
 

@@ -57,8 +57,10 @@ pub struct Observed {
 /// The workload container.
 #[derive(Clone, Debug)]
 pub enum Workload {
-    /// Its Pebble does not answer: the reason.
-    Unreachable(String),
+    /// Its Pebble does not answer.
+    Unreachable,
+    /// Its Pebble answers what this charm cannot work with: the reason.
+    Unusable(String),
     Reachable(Container),
 }
 
@@ -135,11 +137,11 @@ impl Observed {
         }
     }
 
-    /// The container, if it answers.
+    /// The container, if it can be worked with.
     pub fn container(&self) -> Option<&Container> {
         match &self.workload {
             Workload::Reachable(container) => Some(container),
-            Workload::Unreachable(_) => None,
+            Workload::Unreachable | Workload::Unusable(_) => None,
         }
     }
 

@@ -58,8 +58,12 @@ fn blocked(message: impl Into<String>) -> Option<Status> {
 
 /// Row 1.
 fn container(observed: &Observed) -> Option<Status> {
-    match observed.workload {
-        Workload::Unreachable(_) => waiting("Container is not connected yet"),
+    match &observed.workload {
+        Workload::Unreachable => waiting("Container is not connected yet"),
+        Workload::Unusable(reason) => blocked(format!(
+            "Cannot use the container's Pebble: {reason}; see: juju debug-log --include {}",
+            observed.context.unit
+        )),
         Workload::Reachable(_) => None,
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::observed::Observed;
-use crate::juju::{self, Agent, NewSecret, Scope, SecretRead, SecretRef};
+use crate::juju::{self, Agent, Event, NewSecret, Scope, SecretEventKind, SecretRead, SecretRef, SecretUri};
 use crate::kratos::Secret;
 use crate::kratos::facts::Secrets;
 
@@ -131,6 +131,15 @@ pub fn making(observed: &Observed) -> Vec<Making> {
         Stored::Absent => vec![cookie, kratos],
         Stored::Unreadable(_) | Stored::Ready(_) => vec![cookie],
     }
+}
+
+/// The revision of one of our secrets that every unit has left behind, if Juju tells of one now. It is kept until its
+/// owner removes it.
+pub fn obsolete(observed: &Observed) -> Option<(SecretUri, u64)> {
+    let Event::Secret(event) = &observed.context.event else { return None };
+    let is_ours = event.label.as_deref().is_some_and(|label| [COOKIE_LABEL, KRATOS_LABEL].contains(&label));
+    let is_due = observed.is_leader && is_ours && event.kind == SecretEventKind::Remove;
+    event.revision.filter(|_| is_due).map(|revision| (event.uri.clone(), revision))
 }
 
 fn is_new(observed: &Observed) -> bool {

@@ -86,21 +86,22 @@ impl Running {
 /// Decides what the services should be doing.
 pub fn desired_service(observed: &Observed) -> DesiredService {
     let Some(container) = observed.container() else { return DesiredService::AsItIs };
-    if observed.databases.is_empty() {
-        let is_ours = container.plan.services.contains_key(KRATOS);
-        return if is_ours {
-            DesiredService::Stopped(stopped_layer(&observed.place))
-        } else {
-            DesiredService::AsItIs
-        };
-    }
-    if !obstacles(observed).is_empty() {
-        return DesiredService::AsItIs;
-    }
-    match known_facts(observed) {
+    let facts = if obstacles(observed).is_empty() { known_facts(observed) } else { None };
+    match facts {
         Some(facts) => DesiredService::Running(running(observed, &facts)),
+        None if is_database_gone(observed) && container.plan.services.contains_key(KRATOS) => {
+            DesiredService::Stopped(stopped_layer(&observed.place))
+        }
         None => DesiredService::AsItIs,
     }
+}
+
+/// Whether the database that the services were started with is gone. Another one that is there does not change that:
+/// until they can be started with it, they would go on writing to the old one.
+fn is_database_gone(observed: &Observed) -> bool {
+    let Some(next) = observed.database() else { return true };
+    let broken = observed.context.event.broken_relation();
+    broken.is_some_and(|broken| broken.endpoint() == next.id.endpoint() && broken < &next.id)
 }
 
 fn running(observed: &Observed, facts: &Facts) -> Running {

@@ -171,7 +171,7 @@ impl Workload<'_> {
         let services: Vec<&str> =
             [KRATOS, COURIER].into_iter().filter(|name| is_up(self.container.service(name))).collect();
         if !services.is_empty() {
-            tracing::info!("stopping {}: there is no database", services.join(" and "));
+            tracing::info!("stopping {}: their database is gone", services.join(" and "));
             self.wait(self.pebble.stop(&services).await?).await?;
         }
         if !has_layer(&self.container.plan, layer) {

@@ -3,6 +3,7 @@
 mod database;
 mod inputs;
 mod outputs;
+mod refusals;
 mod services;
 mod takeover;
 
@@ -121,7 +122,7 @@ pub fn pending() -> Observed {
 fn container(observed: &mut Observed) -> &mut Container {
     match &mut observed.workload {
         Workload::Reachable(container) => container,
-        Workload::Unreachable(reason) => panic!("{reason}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -164,8 +165,12 @@ type Rule = (fn(&mut Observed), &'static str);
 #[test]
 fn each_obstacle_has_its_status_and_nothing_is_started() {
     const MIGRATE: &str = "juju run kratos/leader run-migration";
-    let rules: [Rule; 19] = [
-        (|o| o.workload = Workload::Unreachable("gone".into()), "waiting Container is not connected yet"),
+    let rules: [Rule; 20] = [
+        (|o| o.workload = Workload::Unreachable, "waiting Container is not connected yet"),
+        (
+            |o| o.workload = Workload::Unusable("Pebble answered 401: access denied".into()),
+            "blocked Cannot use the container's Pebble: Pebble answered 401: access denied; see: juju debug-log --include kratos/0",
+        ),
         (|o| o.peers = None, "waiting Missing integration kratos-peers"),
         (
             |o| o.databases.clear(),
@@ -242,7 +247,7 @@ fn each_obstacle_has_its_status_and_nothing_is_started() {
         ),
         (
             |o| {
-                o.workload = Workload::Unreachable("gone".into());
+                o.workload = Workload::Unreachable;
                 o.databases.clear();
             },
             "blocked Missing integration pg-database",
@@ -300,6 +305,47 @@ fn weaknesses_38_and_39_only_a_lost_database_stops_what_runs_with_its_checks() {
     let DesiredService::Stopped(layer) = desired(&observed).service else { panic!() };
     assert!(layer.services.is_empty() && layer.checks.len() == 2, "{layer:?}");
     assert!(layer.checks.values().all(|check| check.startup == Some(Startup::Disabled)), "{layer:?}");
+}
+
+#[test]
+fn the_loss_of_the_database_in_use_stops_what_runs_although_another_one_is_there() {
+    let service = |broken: &str, next: &str, is_leader: bool| {
+        let mut observed = started(ready());
+        let environment = Environment::from([
+            ("JUJU_DISPATCH_PATH", "hooks/pg-database-relation-broken"),
+            ("JUJU_UNIT_NAME", "kratos/0"),
+            ("JUJU_MODEL_NAME", "idp"),
+            ("JUJU_RELATION_ID", broken),
+        ]);
+        observed.context = Context::from_environment(&environment).unwrap();
+        observed.is_leader = is_leader;
+        observed.databases[0].id = next.parse().unwrap();
+        observed
+    };
+    for is_leader in [true, false] {
+        let mut unanswered = service("pg-database:3", "pg-database:9", is_leader);
+        unanswered.databases[0].remote.clear();
+        assert!(matches!(desired(&unanswered).service, DesiredService::Stopped(_)), "no answer");
+        let mut pending = service("pg-database:3", "pg-database:9", is_leader);
+        pending.schema = schema(&[APPLIED], false);
+        assert!(matches!(desired(&pending).service, DesiredService::Stopped(_)), "not migrated");
+        container(&mut pending).plan.services.clear();
+        assert!(matches!(desired(&pending).service, DesiredService::AsItIs), "nothing of ours runs");
+
+        let mut other = service("pg-database:9", "pg-database:3", is_leader);
+        other.databases[0].remote.clear();
+        assert!(matches!(desired(&other).service, DesiredService::AsItIs), "it was not in use");
+        let mut other = service("smtp:1", "pg-database:3", is_leader);
+        other.databases[0].remote.clear();
+        assert!(matches!(desired(&other).service, DesiredService::AsItIs), "it was no database");
+    }
+    let mut migrated = service("pg-database:3", "pg-database:9", true);
+    container(&mut migrated).version = Version::Known(WorkloadVersion::parse("v26.2.0").unwrap());
+    migrated.schema = schema(&[APPLIED, PENDING], false);
+    assert!(
+        matches!(desired(&migrated).service, DesiredService::Running(_)),
+        "it goes on with the other one"
+    );
 }
 
 #[test]

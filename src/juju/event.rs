@@ -37,7 +37,7 @@ pub enum Event {
     Secret(SecretEvent),
     Storage(StorageEvent),
     Action(ActionEvent),
-    /// A hook that this charm does not know, by its name.
+    /// A hook that this charm does not know, or not well enough, by its name.
     Unknown(String),
 }
 

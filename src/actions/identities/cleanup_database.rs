@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{number, text};
+use crate::actions::show::note;
 use crate::kratos::command::Kratos;
 use crate::kratos::{config, expired};
 use crate::postgres::Dsn;
@@ -48,7 +49,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     let begun = Instant::now();
     let deadline = begun + Duration::from_secs(timeout);
     let before = count(desk, dsn, age).await?;
-    desk.agent.action_log(&format!("{before} records expired more than {keep_last} ago")).await?;
+    note(desk.agent, &format!("{before} records expired more than {keep_last} ago")).await?;
     let (mut left, mut runs, mut shown) = (before, 0u64, begun);
     while left > 0 && Instant::now() < deadline {
         let limit =
@@ -72,7 +73,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         }
         left = now;
         if shown.elapsed() >= SHOWN_EVERY {
-            desk.agent.action_log(&format!("{left} records left")).await?;
+            note(desk.agent, &format!("{left} records left")).await?;
             shown = Instant::now();
         }
     }

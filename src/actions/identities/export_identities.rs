@@ -16,6 +16,7 @@ use super::record;
 use super::workload_file::{passing, path};
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
+use crate::actions::show::note;
 use crate::kratos::{admin, pebble_by_hand};
 use crate::pebble::Content;
 
@@ -58,7 +59,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         Some(progress) => {
             let line =
                 format!("going on after {} identities that an earlier run exported", progress.identities);
-            desk.agent.action_log(&line).await?;
+            note(desk.agent, &line).await?;
             progress
         }
         None => Progress::default(),
@@ -68,7 +69,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         part(desk, &parts, &mut progress).await?;
         desk.keep(&kept, &progress).await?;
         if !progress.is_read {
-            desk.agent.action_log(&format!("{} identities exported", progress.identities)).await?;
+            note(desk.agent, &format!("{} identities exported", progress.identities)).await?;
         }
         if Instant::now() > deadline && !progress.is_read {
             return Err(format!(

@@ -19,6 +19,7 @@ use super::export_identities::{LONGEST, TIMEOUT};
 use super::workload_file::{passing, path};
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
+use crate::actions::show::note;
 use crate::kratos::pebble_by_hand;
 
 /// Lines that are created between two notes.
@@ -88,7 +89,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     };
     if progress.lines > 0 {
         let line = format!("going on after {} lines that an earlier run imported", progress.lines);
-        desk.agent.action_log(&line).await?;
+        note(desk.agent, &line).await?;
     }
     let schemas = desk.admin.schemas().await;
     let schemas = schemas.map_err(|error| desk.trouble("Failed to read the identity schemas", &error))?;
@@ -185,7 +186,7 @@ impl Import<'_> {
             self.desk.keep(&self.kept, progress).await?;
         }
         if last.is_multiple_of(SHOWN_EVERY) {
-            self.desk.agent.action_log(&format!("{last} lines done")).await?;
+            note(self.desk.agent, &format!("{last} lines done")).await?;
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::actions::show::note;
 use crate::charm::{KRATOS, Observed, READY};
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent};
@@ -202,7 +203,7 @@ async fn show(agent: &Agent, outcome: Result<Report, Stop>) -> juju::Result<()> 
     let (results, failure) = match outcome {
         Ok(Report { lines, results }) => {
             if !lines.is_empty() {
-                agent.action_log(&lines.join("\n")).await?;
+                note(agent, &lines.join("\n")).await?;
             }
             (results, None)
         }

@@ -126,3 +126,29 @@ fn the_other_units_hear_of_new_values() {
     observed.has_rotated = false;
     assert_eq!(peer(&observed), None);
 }
+
+#[test]
+fn the_leader_removes_a_revision_of_our_secrets_that_nobody_needs() {
+    let removed = |hook: &str, label: &str, revision: &str, is_leader: bool| {
+        let environment = Environment::from([
+            ("JUJU_DISPATCH_PATH", hook),
+            ("JUJU_UNIT_NAME", "kratos/0"),
+            ("JUJU_MODEL_NAME", "idp"),
+            ("JUJU_SECRET_ID", "secret:9m4e2mr0ui3e8a215n4g"),
+            ("JUJU_SECRET_LABEL", label),
+            ("JUJU_SECRET_REVISION", revision),
+        ]);
+        let context = Context::from_environment(&environment).unwrap();
+        let desired = desired(&Observed { context, is_leader, ..ready() });
+        desired.obsolete_secret.map(|(uri, revision)| format!("{uri} {revision}"))
+    };
+    for label in ["cookie_secret", "kratos_secrets"] {
+        let expected = Some("secret:9m4e2mr0ui3e8a215n4g 2".to_owned());
+        assert_eq!(removed("hooks/secret-remove", label, "2", true), expected);
+        assert_eq!(removed("hooks/secret-remove", label, "2", false), None, "it is the leader's");
+        assert_eq!(removed("hooks/secret-remove", label, "", true), None, "never the whole secret");
+        assert_eq!(removed("hooks/secret-expired", label, "2", true), None);
+    }
+    assert_eq!(removed("hooks/secret-remove", "somebody's", "2", true), None);
+    assert_eq!(removed("hooks/secret-remove", "", "2", true), None);
+}

@@ -19,8 +19,9 @@ const UNIT_NAME: &str = "a unit name";
 impl Event {
     /// Reads the event from the variables of a hook.
     ///
-    /// Fails if the dispatch path is missing, or a variable that Juju always sets for that kind of event is missing or
-    /// cannot be understood; the error names the variable.
+    /// Fails if the dispatch path is missing, or a variable of an action or of a relation that is being broken (whose
+    /// data no longer counts) is missing or cannot be understood; the error names the variable. Any other event of which
+    /// a detail is missing is unknown: the charm reconciles, as it does after every event.
     pub fn from_environment(environment: &Environment) -> Result<Self> {
         let path = environment.require("JUJU_DISPATCH_PATH")?;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("hooks", path));
@@ -28,6 +29,15 @@ impl Event {
             let uuid = environment.require("JUJU_ACTION_UUID")?.to_owned();
             return Ok(Self::Action(ActionEvent { name: name.to_owned(), uuid }));
         }
+        match Self::of_hook(name, environment) {
+            Err(_) if !name.ends_with(word(&RELATION, RelationEventKind::Broken)) => {
+                Ok(Self::Unknown(name.to_owned()))
+            }
+            read => read,
+        }
+    }
+
+    fn of_hook(name: &str, environment: &Environment) -> Result<Self> {
         if let Some((_, event)) = PLAIN.iter().find(|(hook, _)| *hook == name) {
             return Ok(event.clone());
         }

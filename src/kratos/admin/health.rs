@@ -11,6 +11,11 @@ impl Admin {
         Ok(String::from_utf8_lossy(&answer.body).trim().to_owned())
     }
 
+    /// Whether it serves: its database answers and is migrated.
+    pub async fn is_ready(&self) -> bool {
+        self.call(Method::GET, &["health", "ready"], &[], NO_BODY).await.is_ok()
+    }
+
     /// Whether it listens at all.
     pub async fn is_alive(&self) -> bool {
         self.call(Method::GET, &["health", "alive"], &[], NO_BODY).await.is_ok()

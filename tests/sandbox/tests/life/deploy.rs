@@ -85,6 +85,22 @@ fn a_lost_database_stops_the_services_and_a_new_one_starts_them() {
 }
 
 #[test]
+fn a_database_that_does_not_answer_yet_is_no_reason_to_go_on_with_a_lost_one() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 2).await;
+        let other = relate(&sandbox, "other", "pg-database", "postgresql_client").await;
+        for unit in [0, 1] {
+            assert!(is_active(&sandbox, unit, "kratos").await, "the one in use is still there");
+        }
+        juju(&sandbox, "remove-relation kratos postgresql-k8s").await;
+        for unit in [0, 1] {
+            assert_eq!(status(&sandbox, unit), "waiting Waiting for database creation");
+            assert!(!is_active(&sandbox, unit, "kratos").await, "relation {other} is no database yet");
+        }
+    });
+}
+
+#[test]
 fn a_new_container_gets_everything_again() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;

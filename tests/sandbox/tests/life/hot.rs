@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use kratos_operator::pebble::Select;
+use kratos_operator::pebble::{CheckStatus, Select};
 use sandbox::visits::{Visits, hot_change, hot_title};
 use sandbox::{KillAtCall, Moment, Sandbox};
 use serde_json::{Value, json};
@@ -197,6 +197,33 @@ fn secrets_are_rotated_and_every_unit_reads_them_all() {
         assert!(text.contains("juju run kratos/leader rotate-secrets"), "{text}");
         let text = action_fails(&sandbox, "run kratos/leader rotate-secrets which=all-of-them").await;
         assert!(text.contains("which=all"), "{text}");
+        assert_eq!(status(&sandbox, 0), "active ");
+        for (label, newest) in [("cookie_secret", 3), ("kratos_secrets", 2)] {
+            let model = sandbox.model();
+            let secret =
+                model.secrets.values().find(|secret| secret.label.as_deref() == Some(label)).unwrap();
+            let left: Vec<u32> = secret.revisions.keys().copied().collect();
+            assert_eq!(left, [newest], "revisions of {label} that no unit follows are removed");
+        }
+    });
+}
+
+#[test]
+fn a_slow_start_does_not_turn_pebbles_check_down() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        let check = async || pebble(&sandbox, 0).checks(&["ready"]).await.unwrap().remove(0);
+        let admin = session(&sandbox).await;
+        admin.batch_execute("BEGIN; LOCK TABLE schema_migration").await.unwrap();
+        juju(&sandbox, "config kratos log_level=debug").await;
+        assert!(
+            status(&sandbox, 0).starts_with("blocked Failed to start the service"),
+            "{}",
+            status(&sandbox, 0)
+        );
+        assert_eq!(check().await.status, CheckStatus::Up, "only Pebble's own runs count");
+        admin.batch_execute("COMMIT").await.unwrap();
+        sandbox.fire("kratos/0", "update-status").await.unwrap();
         assert_eq!(status(&sandbox, 0), "active ");
     });
 }

@@ -110,6 +110,16 @@ fn one_is_found_by_any_address_and_managed() {
         assert!(text.contains("has no sessions"), "{text}");
         let text = run(&format!("reset-identity-mfa identity-id={id} mfa-type=totp")).await;
         assert!(text.contains("has no totp credentials"), "{text}");
+        let keys = "INSERT INTO identity_credentials (id, nid, identity_id, identity_credential_type_id, config, version, \
+            created_at, updated_at) SELECT gen_random_uuid(), i.nid, i.id, t.id, \
+            '{\"credentials\": [{\"is_passwordless\": false}, {\"is_passwordless\": true}]}', 1, now(), now() \
+            FROM identities i, identity_credential_types t WHERE t.name = 'webauthn'";
+        session.execute(keys, &[]).await.unwrap();
+        let text = run(&format!("reset-identity-mfa identity-id={id} mfa-type=webauthn")).await;
+        assert!(text.contains("without a password stay"), "{text}");
+        let held = call(&sandbox, "GET", &format!("/{id}?include_credential=webauthn"), None).await;
+        let held = &held["credentials"]["webauthn"]["config"]["credentials"];
+        assert_eq!(*held, json!([{"is_passwordless": true}]));
         let unlink = format!("unlink-oidc-account identity-id={id} credential-id=google:ada@example.com");
         let text = run(&unlink).await;
         assert!(text.contains("Successfully unlinked"), "{text}");

@@ -202,6 +202,29 @@ fn lines_that_cannot_be_imported_are_named_and_the_others_taken() {
 }
 
 #[test]
+fn a_run_that_ends_in_its_first_batch_leads_to_nobody_twice() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        write(&sandbox, (1..=50).map(person));
+        let session = session(&sandbox).await;
+        let stop = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$; \
+            CREATE TRIGGER t BEFORE INSERT ON identities FOR EACH ROW \
+            WHEN (NEW.traits ->> 'email' = 'person40@example.com') EXECUTE FUNCTION no_room()";
+        session.batch_execute(stop).await.unwrap();
+        let text = action_fails(&sandbox, "run kratos/0 import-identities").await;
+        assert!(text.contains("The import stopped at line 40") && text.contains("no room"), "{text}");
+        assert!(people_count(&sandbox).await >= 39, "most of the batch was created");
+        session.batch_execute("DROP FUNCTION no_room CASCADE").await.unwrap();
+        juju(&sandbox, "run kratos/0 import-identities").await;
+        assert_eq!(
+            people_count(&sandbox).await,
+            50,
+            "also of those without any identifier there is one each"
+        );
+    });
+}
+
+#[test]
 fn pages_are_listed_and_what_expired_is_removed() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
