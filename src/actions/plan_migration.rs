@@ -26,7 +26,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     };
     show(agent, &plan.render(application)).await?;
     let run = migration::command(application);
-    if let Err(text) = same_versions(observed, &target.version, &run) {
+    if let Err(text) = same_versions(observed, &target.version, &run, false) {
         show(agent, &format!("run-migration would be refused now: {text}")).await?;
     }
     let mut results = plan.results();

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::preconditions::{Target, same_versions, target};
 use super::show::{failed, show};
 use super::standing::{Standing, standing};
-use crate::charm::{COURIER, KRATOS, Observed, READY, SchemaKnowledge, is_courier_wanted};
+use crate::charm::{COURIER, KRATOS, Observed, READY, SchemaKnowledge, is_courier_wanted, way_back};
 use crate::juju::{self, Agent};
 use crate::kratos::pebble_by_hand;
-use crate::migration::preflight::{Facts, Verdict, preflight};
+use crate::migration::preflight::{Facts, Verdict, own_tables, preflight};
 use crate::migration::{self, Failure, Schema, Timeout};
 use crate::pebble::{self, CheckStatus, Client, ServiceStatus};
 use crate::postgres::{Connection, Dsn};
@@ -54,7 +54,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
         Err(text) => return agent.action_fail(&text).await,
     };
     let mut checks = vec![services(observed), readiness(pebble, observed).await];
-    checks.push(Check::new("unit-versions", same_versions(observed, &target.version, &again).err()));
+    checks.push(Check::new("unit-versions", same_versions(observed, &target.version, &again, false).err()));
     checks.push(Check::new("pending", pending(observed)));
     match of_database(&target, observed, &again).await {
         Ok(found) => checks.extend(found),
@@ -126,9 +126,9 @@ fn pending(observed: &Observed) -> Option<String> {
     let application = observed.application();
     match &observed.schema {
         _ if observed.is_migrated() => None,
-        SchemaKnowledge::Known(schema) if schema.is_newer() => Some(format!(
-            "the database was migrated by a newer Kratos: go back to the newer charm: juju refresh {application}"
-        )),
+        SchemaKnowledge::Known(schema) if schema.is_newer() => {
+            Some(format!("the database was migrated by a newer Kratos: {}", way_back(observed)))
+        }
         SchemaKnowledge::Known(schema) => {
             let count =
                 schema.pending_count().map_or_else(|| "unknown".to_owned(), |count| count.to_string());
@@ -182,6 +182,7 @@ async fn of_preflight(dsn: &Dsn) -> Result<Vec<Check>, Failure> {
         schema: &schema,
         listed: &[],
         touched: &[],
+        own: &own_tables(&[]),
         estimate: None,
         timeout: Timeout::DEFAULT,
         force: false,

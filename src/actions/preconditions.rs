@@ -59,10 +59,19 @@ pub fn target(observed: &Observed, again: &str) -> Result<Target, String> {
 }
 
 /// Refuses while a refresh is still rolling: the units that are behind would go on with the old Kratos on the new
-/// schema. Kubernetes replaces the unit of the highest number first, so the leader may be the last.
-pub fn same_versions(observed: &Observed, version: &WorkloadVersion, again: &str) -> Result<(), String> {
+/// schema. Kubernetes replaces the unit of the highest number first, so the leader may be the last. With `force` a unit
+/// that tells nothing does not count.
+pub fn same_versions(
+    observed: &Observed,
+    version: &WorkloadVersion,
+    again: &str,
+    force: bool,
+) -> Result<(), String> {
     let Some(peers) = &observed.peers else { return Ok(()) };
-    let behind = behind(peers, &observed.context.unit.to_string(), version);
+    let mut behind = behind(peers, &observed.context.unit.to_string(), version);
+    if !force {
+        behind.extend(silent(peers));
+    }
     if behind.is_empty() {
         return Ok(());
     }
@@ -74,8 +83,16 @@ pub fn same_versions(observed: &Observed, version: &WorkloadVersion, again: &str
     ))
 }
 
-/// The units that do not run the newest version that any of them runs. One that has published none does not count:
-/// its Kratos was not started by this charm, and one of another charm cannot write behind the fence.
+/// The units that have published no version while no run of this charm is recorded: they may still be of the charm that
+/// was there before, which publishes none and serves with the old Kratos. Once this charm has migrated, such a unit is
+/// new or lost.
+fn silent(peers: &PeerRelation) -> impl Iterator<Item = String> {
+    let is_taken_over = peers.runs().is_empty();
+    let silent = peers.others.iter().filter(move |(_, version)| is_taken_over && version.is_none());
+    silent.map(|(unit, _)| format!("{unit} (has not told its version yet; force=true goes on without it)"))
+}
+
+/// The units that do not run the newest version that any of them runs, of those that have published one.
 fn behind(peers: &PeerRelation, unit: &str, version: &WorkloadVersion) -> Vec<String> {
     let others: Vec<_> = peers
         .others
@@ -97,7 +114,10 @@ fn behind(peers: &PeerRelation, unit: &str, version: &WorkloadVersion) -> Vec<St
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::integrations::peers::MIGRATION_RUNS;
     use crate::juju::Databag;
 
     fn peers(others: &[(&str, Option<&str>)]) -> PeerRelation {
@@ -127,5 +147,16 @@ mod tests {
             "the leader itself may be the last"
         );
         assert_eq!(behind(&peers(&[("kratos/1", Some("nonsense"))]), "kratos/0", &new), none);
+    }
+
+    #[test]
+    fn a_silent_unit_counts_until_this_charm_has_migrated() {
+        let mut peers = peers(&[("kratos/1", Some("v26.2.0")), ("kratos/2", None)]);
+        let found: Vec<_> = silent(&peers).collect();
+        assert_eq!(found, ["kratos/2 (has not told its version yet; force=true goes on without it)"]);
+        let run = json!([{ "who": "kratos/0", "to": "v26.2.0", "seconds": 1.0, "outcome": "completed", "steps": [] }]);
+        peers.application.insert(MIGRATION_RUNS.to_owned(), run.to_string());
+        assert_eq!(peers.runs().len(), 1);
+        assert_eq!(silent(&peers).count(), 0);
     }
 }

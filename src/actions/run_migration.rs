@@ -36,7 +36,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
         return plan_migration::run(agent, pebble, observed).await;
     }
     let again = migration::command(observed.application());
-    let Target { version, dsn } = match checked(observed, &again) {
+    let Target { version, dsn } = match checked(observed, &again, force) {
         Ok(target) => target,
         Err(text) => return agent.action_fail(&text).await,
     };
@@ -52,13 +52,14 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     report(agent, observed.application(), &version, &outcome?).await
 }
 
-/// The leader, everything it works with, and no other unit that still runs another Kratos.
-fn checked(observed: &Observed, again: &str) -> Result<Target, String> {
+/// The leader, everything it works with, and no other unit that still runs another Kratos. With `force` a unit of which
+/// nobody knows what it runs does not count.
+fn checked(observed: &Observed, again: &str, force: bool) -> Result<Target, String> {
     if !observed.is_leader {
         return Err(format!("Only the leader unit can run the database migration: {again}"));
     }
     let target = target(observed, again)?;
-    same_versions(observed, &target.version, again)?;
+    same_versions(observed, &target.version, again, force)?;
     Ok(target)
 }
 

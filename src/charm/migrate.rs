@@ -77,17 +77,26 @@ pub async fn migrate(
     progress: UnboundedSender<Progress>,
 ) -> juju::Result<Outcome> {
     let maintenance = Status::new(StatusKind::Maintenance, "Migrating the database");
-    if matches!(observed.schema, SchemaKnowledge::Known(_)) && !observed.is_migrated() {
+    let is_newer = matches!(&observed.schema, SchemaKnowledge::Known(schema) if schema.is_newer());
+    if matches!(observed.schema, SchemaKnowledge::Known(_)) && !is_newer && !observed.is_migrated() {
         tolerate(agent.status_set(Scope::Unit, &maintenance).await)?;
         observed.status = maintenance;
-        if let Workload::Reachable(container) = &mut observed.workload
+    }
+    let stop = async {
+        if let Some(container) = observed.container()
             && let Err(error) = quiesce(pebble, container).await
         {
             tracing::warn!("cannot stop the services before the migration: {error}");
         }
-    }
+    };
     let begun = Instant::now();
-    let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress).await;
+    let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress, stop).await;
+    // A run that was refused has stopped nothing.
+    if let Workload::Reachable(container) = &mut observed.workload
+        && let Ok(services) = pebble.services_all().await
+    {
+        container.services = services;
+    }
     if let Ok(report) = &outcome {
         observed.schema = SchemaKnowledge::Known(report.schema.clone());
     }
@@ -97,7 +106,7 @@ pub async fn migrate(
 }
 
 /// Stops what runs on a database that is about to change under it.
-async fn quiesce(pebble: &Client, container: &mut Container) -> Result<(), pebble::Error> {
+async fn quiesce(pebble: &Client, container: &Container) -> Result<(), pebble::Error> {
     let is_ours = |name: &str| [KRATOS, COURIER].contains(&name);
     let running: Vec<String> = container
         .services
@@ -109,10 +118,5 @@ async fn quiesce(pebble: &Client, container: &mut Container) -> Result<(), pebbl
         return Ok(());
     }
     pebble.wait_change(&pebble.stop(&running).await?, SERVICE_CHANGE).await?;
-    for service in &mut container.services {
-        if running.contains(&service.name) {
-            service.current = ServiceStatus::Inactive;
-        }
-    }
     Ok(())
 }

@@ -35,6 +35,7 @@ pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
 pub use observed::{Observed, SchemaKnowledge, Version, Workload};
+pub use obstacles::way_back;
 pub use service::{COURIER, KRATOS, READY, is_courier_wanted};
 
 use crate::actions;

@@ -9,6 +9,7 @@ use super::observed::{Observed, SchemaKnowledge, Version, Workload};
 use super::secrets::Stored;
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
+use crate::kratos::WorkloadVersion;
 use crate::kratos::options::Options;
 use crate::migration::{self, Schema};
 
@@ -147,6 +148,7 @@ fn migration(observed: &Observed) -> Option<Status> {
     }
     match &observed.schema {
         SchemaKnowledge::NotAsked => None,
+        SchemaKnowledge::Known(schema) if schema.is_newer() => newer(observed, schema),
         _ if let Some(Err(failure)) = &observed.migration => {
             blocked(failure.with_command(observed.application()))
         }
@@ -155,16 +157,27 @@ fn migration(observed: &Observed) -> Option<Status> {
     }
 }
 
+fn newer(observed: &Observed, schema: &Schema) -> Option<Status> {
+    let version = observed.version().map(ToString::to_string).unwrap_or_default();
+    blocked(format!(
+        "The database was migrated by a newer Kratos ({} migrations are unknown to {version}); {}",
+        schema.unknown.len(),
+        way_back(observed)
+    ))
+}
+
+/// What to do about a database that is too new. Which Kratos migrated it is known if it was one of this application.
+pub fn way_back(observed: &Observed) -> String {
+    let recorded = observed.recorded_version().and_then(|text| WorkloadVersion::parse(&text));
+    let charm = match recorded.filter(|recorded| Some(recorded) > observed.version()) {
+        Some(recorded) => format!("a charm with Kratos {recorded} or newer"),
+        None => "the newer charm".to_owned(),
+    };
+    format!("go back to {charm}: juju refresh {}", observed.application())
+}
+
 fn pending(observed: &Observed, schema: &Schema) -> Option<Status> {
     let application = observed.application();
-    if schema.is_newer() {
-        let version = observed.version().map(ToString::to_string).unwrap_or_default();
-        return blocked(format!(
-            "The database was migrated by a newer Kratos ({} migrations are unknown to {version}); \
-             go back to the newer charm: juju refresh {application}",
-            schema.unknown.len()
-        ));
-    }
     let count = schema.pending_count().map_or_else(String::new, |count| format!(" ({count} pending)"));
     let command = migration::command(application);
     waiting(if observed.is_leader {

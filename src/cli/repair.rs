@@ -5,26 +5,30 @@ use serde_json::json;
 use super::show::print;
 use super::stop::Stop;
 use super::target::Target;
+use crate::migration::lift_leftover_fence;
 use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, repair_now};
 
 /// Shows what is wrong and what a repair would do; tells whether all is well or a repair is known.
 pub async fn look(target: &Target, json: bool) -> Result<bool, Stop> {
     let found = diagnose(target).await?;
-    show(target, json, &found, None);
+    show(target, json, &found, None, false);
     Ok(!matches!(found, Diagnosis::Unknown { .. }))
 }
 
-/// Repairs; tells whether nothing is wrong then.
+/// Repairs, and lifts a fence that a killed run left; tells whether nothing is wrong then.
 pub async fn apply(target: &Target, json: bool) -> Result<bool, Stop> {
     let found = diagnose(target).await?;
-    if found.sql().is_none() {
-        show(target, json, &found, None);
-        return Ok(found == Diagnosis::None);
-    }
     let who = target.who();
+    if found.sql().is_none() {
+        let is_well = found == Diagnosis::None;
+        let is_lifted =
+            is_well && lift_leftover_fence(&target.dsn, &who).await.map_err(Stop::at("repair"))?;
+        show(target, json, &found, None, is_lifted);
+        return Ok(is_well);
+    }
     let repaired = repair_now(&target.kratos, &target.version, &target.dsn, &who);
     let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
-    show(target, json, &now, Some(&sql));
+    show(target, json, &now, Some(&sql), false);
     Ok(now == Diagnosis::None)
 }
 
@@ -32,8 +36,8 @@ async fn diagnose(target: &Target) -> Result<Diagnosis, Stop> {
     diagnose_now(&target.kratos, &target.version, &target.dsn).await.map_err(Stop::at("repair"))
 }
 
-/// Shows what is found now, after `done` was done.
-fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>) {
+/// Shows what is found now, after `done` was done and perhaps a fence was lifted.
+fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>, is_lifted: bool) {
     let next = match found {
         Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => {
             Some(format!("{} --apply", target.command("repair")))
@@ -44,7 +48,8 @@ fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>) {
     if json {
         print(
             &json!({
-                "found": found.kind(), "text": found.to_string(), "sql": found.sql(), "done": done, "next": next,
+                "found": found.kind(), "text": found.to_string(), "sql": found.sql(), "done": done,
+                "lifted-fence": is_lifted, "next": next,
             })
             .to_string(),
         );
@@ -52,6 +57,9 @@ fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>) {
     }
     if let Some(sql) = done {
         print(&format!("Repaired: {sql}"));
+    }
+    if is_lifted {
+        print("Lifted the write fence that an earlier run left");
     }
     print(&found.to_string());
     if let Some(next) = next {

@@ -14,11 +14,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// More names of migrations than these are only counted for people.
 const MOST_NAMES: usize = 30;
 
-/// Looks and shows; tells whether nothing is pending and nothing is newer.
+/// Looks and shows; tells whether there is nothing to do: nothing is pending, nothing is newer, nothing is left of a run.
 pub async fn status(target: &Target, json: bool) -> Result<bool, Stop> {
     let (survey, holder) = look(target).await.map_err(Stop::at("status"))?;
+    let is_well = survey.schema.is_current() && !is_left(&survey, holder.as_ref());
     print(&if json { to_json(target, &survey, holder).to_string() } else { text(target, &survey, holder) });
-    Ok(survey.schema.is_current())
+    Ok(is_well)
 }
 
 async fn look(target: &Target) -> Result<(Survey, Option<Holder>), Failure> {
@@ -28,11 +29,19 @@ async fn look(target: &Target) -> Result<(Survey, Option<Holder>), Failure> {
     Ok((survey(&target.kratos, &target.version, &target.dsn).await?, holder))
 }
 
+/// Whether the fence is one that a killed run left: nobody is at work behind it.
+fn is_left(survey: &Survey, holder: Option<&Holder>) -> bool {
+    survey.fence.is_some() && holder.is_none()
+}
+
 /// What to run next; `None` if there is nothing to do here.
-fn next(target: &Target, survey: &Survey) -> Option<String> {
+fn next(target: &Target, survey: &Survey, holder: Option<&Holder>) -> Option<String> {
     let schema = &survey.schema;
-    if schema.is_current() || schema.is_newer() {
+    if schema.is_newer() {
         return None;
+    }
+    if schema.is_current() {
+        return is_left(survey, holder).then(|| format!("{} --apply", target.command("repair")));
     }
     Some(target.command(if schema.pending.is_some() { "plan" } else { "run" }))
 }
@@ -45,6 +54,7 @@ fn to_json(target: &Target, survey: &Survey, holder: Option<Holder>) -> Value {
         };
         pending.iter().map(migration).collect::<Vec<_>>()
     });
+    let next = next(target, survey, holder.as_ref());
     let holder = holder.map(|holder| {
         json!({
             "pid": holder.pid,
@@ -61,7 +71,7 @@ fn to_json(target: &Target, survey: &Survey, holder: Option<Holder>) -> Value {
         "unused": schema.unused,
         "fence": survey.fence,
         "lock-holder": holder,
-        "next": next(target, survey),
+        "next": next,
     })
 }
 
@@ -92,12 +102,13 @@ fn text(target: &Target, survey: &Survey, holder: Option<Holder>) -> String {
         fact("Newer:", text);
     }
     fact("Fence:", survey.fence.as_ref().map_or("down".to_owned(), |who| format!("up, raised by {who}")));
+    let next = next(target, survey, holder.as_ref());
     let held = |holder: Holder| {
         let since = holder.since.map_or_else(String::new, |since| format!(", since {since}"));
         format!("held by {} (pid {}{since})", holder.application_name, holder.pid)
     };
     fact("Lock:", holder.map_or("free".to_owned(), held));
-    if let Some(next) = next(target, survey) {
+    if let Some(next) = next {
         fact("Next:", next);
     }
     lines.join("\n")

@@ -7,7 +7,7 @@ use super::outcome::Failure;
 use crate::postgres::{self, Connection};
 
 /// The tables that hold what people would miss.
-const TABLES: [&str; 5] =
+pub(super) const TABLES: [&str; 5] =
     ["identities", "identity_credentials", "identity_credential_identifiers", "sessions", "courier_messages"];
 
 /// The longest that one count may take, for the server; a table that needs longer is estimated.

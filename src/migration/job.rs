@@ -13,9 +13,11 @@ use crate::postgres::{Connection, Dsn};
 
 /// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first. An action does
 /// so twice, once to see how the database stands, and is to be refused within 10 s.
-const CONNECT: Duration = Duration::from_secs(4);
+pub(super) const CONNECT: Duration = Duration::from_secs(4);
 /// The first server that can watch a client's connection while a statement runs.
 const FIRST_WITH_CLIENT_CHECK: i32 = 140_000;
+/// The first server that can bound a whole transaction.
+const FIRST_WITH_TRANSACTION_TIMEOUT: i32 = 170_000;
 
 /// What to migrate, for whom, and how long.
 #[derive(Clone, Debug)]
@@ -57,20 +59,23 @@ impl Job {
     }
 
     /// The DSN of the process: sessions that can be found, that the fence does not hold up, and that end by
-    /// themselves soon after the process. With `lock_timeout` no statement waits longer than that for a lock.
+    /// themselves soon after the process. With `lock_timeout` no statement waits longer than that for a lock. Limits that
+    /// somebody set for the role are meant for requests, not for a migration, which has its own timeout.
     pub(super) fn process_dsn(&self, server_version: i32, lock_timeout: Option<Duration>) -> Dsn {
         let mut dsn = self
             .dsn
             .clone()
             .with_param("application_name", &self.process_name())
-            .with_param("default_transaction_read_only", "off");
+            .with_param("default_transaction_read_only", "off")
+            .with_param("statement_timeout", "0")
+            .with_param("lock_timeout", &lock_timeout.unwrap_or_default().as_millis().to_string());
         if server_version >= FIRST_WITH_CLIENT_CHECK {
             dsn = dsn.with_param("client_connection_check_interval", "500");
         }
-        match lock_timeout {
-            Some(limit) => dsn.with_param("lock_timeout", &limit.as_millis().to_string()),
-            None => dsn,
+        if server_version >= FIRST_WITH_TRANSACTION_TIMEOUT {
+            dsn = dsn.with_param("transaction_timeout", "0");
         }
+        dsn
     }
 }
 

@@ -8,6 +8,7 @@
 mod counts;
 mod job;
 mod leftovers;
+mod lockers;
 mod outcome;
 mod output;
 pub mod plan;

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::outcome::Failure;
 use super::output::{Progress, say};
 use super::plan::{Mode, Plan, plan_of_run};
-use super::preflight::{Facts, preflight};
+use super::preflight::{Facts, own_tables, preflight};
 use super::schema::Schema;
 use super::survey::Program;
 use crate::kratos::command::Kratos;
@@ -20,6 +20,8 @@ pub(super) struct Prepared {
     pub digest: Option<String>,
     /// Everything pending runs in a transaction, so that waiting for a lock may be given up and tried again.
     pub is_transactional: bool,
+    /// Kratos' tables; empty: not known.
+    pub own: Vec<String>,
 }
 
 /// Plans and checks.
@@ -41,11 +43,13 @@ pub(super) async fn prepare(
         Err(error) => return Err(error),
     };
     let touched: Vec<String> = plan.iter().flat_map(touched).collect();
+    let own = plan.as_ref().filter(|plan| is_clear(plan)).map_or_else(Vec::new, |_| own_tables(&touched));
     let facts = Facts {
         dsn: &job.dsn,
         schema,
         listed: &program.listed,
         touched: &touched,
+        own: &own,
         estimate: plan.as_ref().map(|plan| Duration::from_secs_f64(plan.estimate_seconds)),
         timeout: job.timeout,
         force: job.force,
@@ -55,13 +59,19 @@ pub(super) async fn prepare(
         return Err(Failure::Refused(refusal));
     }
     say(progress, report.to_string());
-    let Some(plan) = plan else { return Ok(Prepared::default()) };
+    let Some(plan) = plan else { return Ok(Prepared { own, ..Prepared::default() }) };
     let short: String = plan.digest.chars().take(12).collect();
     say(progress, format!("plan {short}: at most about {:.0} s", plan.estimate_seconds.ceil()));
     Ok(Prepared {
         is_transactional: plan.migrations.iter().all(|step| step.mode == Mode::Transaction),
         digest: Some(short),
+        own,
     })
+}
+
+/// Whether the plan names all tables that are touched.
+fn is_clear(plan: &Plan) -> bool {
+    plan.migrations.iter().all(|step| !step.is_unclear)
 }
 
 fn touched(plan: &Plan) -> Vec<String> {

@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::counts::{self, Counts};
 use super::job::{Job, connect};
 use super::leftovers::end_leftovers;
+use super::lockers::name_lockers;
 use super::outcome::{Failure, Outcome, Report, Trail};
 use super::output::{Lines, Progress, say};
 use super::preflight::{OUR_SESSIONS, preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
 use super::schema::{Migration, Schema};
 use super::stop::{LIMIT, end_sessions, stop};
-use super::survey::{Program, look, program};
+use super::survey::{Program, lift_leftover_fence, look, program};
 use super::verdict::{End, Facts, check_indexes, verdict};
 use super::watch::{Watch, blockers};
 use crate::kratos::command::Kratos;
@@ -27,10 +28,18 @@ const EXIT: Duration = Duration::from_secs(5);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 const MOST_TRIES: usize = 100;
+/// How long the server may take to say that it is still there.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Migrates. Returns when the process and its sessions are gone, some seconds after the timeout at the latest, and
-/// the fence is down.
-pub async fn run(kratos: &Kratos, job: &Job, progress: &UnboundedSender<Progress>) -> Outcome {
+/// the fence is down. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
+/// the run any more, and only if there is something to migrate.
+pub async fn run(
+    kratos: &Kratos,
+    job: &Job,
+    progress: &UnboundedSender<Progress>,
+    quiesce: impl Future<Output = ()>,
+) -> Outcome {
     let side = connect(&job.dsn, &job.holder_name()).await?;
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
@@ -39,7 +48,11 @@ pub async fn run(kratos: &Kratos, job: &Job, progress: &UnboundedSender<Progress
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };
-    let outcome = run_locked(kratos, job, &side, progress).await;
+    let outcome = match run_locked(kratos, job, &side, progress, quiesce).await {
+        // Asked while the lock is held: the one in the way is none of ours.
+        Err(failure) => Err(name_lockers(&side, failure).await),
+        outcome => outcome,
+    };
     // The lock ends with its session in any case.
     if let Err(error) = lock.release().await {
         tracing::warn!("{error}");
@@ -52,13 +65,14 @@ async fn run_locked(
     job: &Job,
     side: &Connection,
     progress: &UnboundedSender<Progress>,
+    quiesce: impl Future<Output = ()>,
 ) -> Outcome {
     for name in end_leftovers(side).await? {
         say(progress, format!("ended what an earlier run left: {name}"));
     }
     // Asked before Kratos, because it tells a missing privilege better.
     if catalog::applied_versions(side).await?.is_none() && !catalog::has_tables(side).await? {
-        return run_fresh(kratos, job, side, progress).await;
+        return run_fresh(kratos, job, side, progress, quiesce).await;
     }
     let program = program(kratos, &job.version, &job.dsn).await?;
     let before = look(side, &program.known).await?;
@@ -73,13 +87,13 @@ async fn run_locked(
     };
     let run = Run { kratos, job, side, program: &program, before: &before, prepared: &prepared, progress };
     if is_careful {
-        return run.behind_the_fence().await;
+        return run.behind_the_fence(quiesce).await;
     }
     let is_fenced = respect_administrator(job, side).await?;
     if !before.is_current() {
         refuse_without_rights(job, side, before.pending.as_deref()).await?;
     }
-    let outcome = run.go(&Counts::new()).await;
+    let outcome = run.go(&Counts::new(), quiesce).await;
     if is_fenced {
         // A run that was killed after its last migration left it.
         run.lift().await?;
@@ -94,12 +108,14 @@ async fn run_fresh(
     job: &Job,
     side: &Connection,
     progress: &UnboundedSender<Progress>,
+    quiesce: impl Future<Output = ()>,
 ) -> Outcome {
     respect_administrator(job, side).await?;
     refuse_without_rights(job, side, None).await?;
     let (nothing, prepared) = (Program::default(), Prepared::default());
     let before = Schema::compare(&BTreeSet::new(), &nothing.known, true);
     let run = Run { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
+    quiesce.await;
     let begun = Instant::now();
     let mut trail = Trail { begun: run.clock().await?, ..Trail::default() };
     say(progress, format!("a fresh database for {}; timeout {} s", job.version, job.timeout));
@@ -156,10 +172,10 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Raises the fence, runs, and lifts the fence whatever happened.
-    async fn behind_the_fence(&self) -> Outcome {
+    async fn behind_the_fence(&self, quiesce: impl Future<Output = ()>) -> Outcome {
         let outcome = match self.raise().await {
             Ok(()) => match counts::count(self.side).await {
-                Ok(counts) => self.go(&counts).await,
+                Ok(counts) => self.go(&counts, quiesce).await,
                 Err(error) => Err(error.into()),
             },
             Err(failure) => Err(failure),
@@ -174,7 +190,7 @@ impl Run<'_> {
         let raised = fence::raise(self.side, &self.job.who, &OUR_SESSIONS).await;
         raised.map_err(|error| Failure::Fence(error.to_string()))?;
         say(self.progress, "write fence raised: old servers go on reading, and cannot write".to_owned());
-        let writers = fence::writers(self.side, &OUR_SESSIONS).await?;
+        let writers = fence::writers(self.side, &self.prepared.own, &OUR_SESSIONS).await?;
         let text = |writer: &fence::Writer| {
             format!("{} (user {}, pid {})", writer.application_name, writer.user, writer.pid)
         };
@@ -186,13 +202,10 @@ impl Run<'_> {
     }
 
     async fn lift(&self) -> Result<(), Failure> {
-        // The side connection may have died with its server.
         let is_lifted = match fence::lift(self.side, &OUR_SESSIONS).await {
             Ok(is_lifted) => is_lifted,
-            Err(_) => {
-                let fresh = connect(&self.job.dsn, &self.job.holder_name()).await?;
-                fence::lift(&fresh, &OUR_SESSIONS).await?
-            }
+            // The side connection may have died with its server, and the lock with it: whoever holds it now lifts.
+            Err(_) => lift_leftover_fence(&self.job.dsn, &self.job.who).await?,
         };
         if is_lifted {
             say(self.progress, "write fence lifted".to_owned());
@@ -200,7 +213,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn go(&self, counts: &Counts) -> Outcome {
+    async fn go(&self, counts: &Counts, quiesce: impl Future<Output = ()>) -> Outcome {
         let before = self.before;
         let begun = Instant::now();
         let mut trail =
@@ -210,6 +223,8 @@ impl Run<'_> {
             let elapsed = begun.elapsed();
             return Ok(Report { applied: 0, elapsed, schema: before.clone(), counts: Counts::new(), trail });
         }
+        quiesce.await;
+        let begun = Instant::now();
         let pending = before.pending_count().map_or_else(|| "unknown".to_owned(), |count| count.to_string());
         let Job { version, timeout, .. } = self.job;
         say(self.progress, format!("{pending} migrations pending for {version}; timeout {timeout} s"));
@@ -230,6 +245,9 @@ impl Run<'_> {
                         "a lock was not free: those behind may pass, then it is tried again".to_owned(),
                     );
                     sleep(BETWEEN_TRIES).await;
+                    if let Err(reason) = self.still_locked().await {
+                        break End::Lost(reason);
+                    }
                 }
                 _ => break end,
             }
@@ -280,6 +298,15 @@ impl Run<'_> {
             Ok(code) => End::Exited { code, errors: output.errors },
             Err(reason) => End::Lost(reason),
         })
+    }
+
+    /// Without the connection that holds the lock, another run may have begun.
+    async fn still_locked(&self) -> Result<(), String> {
+        match timeout(ANSWER, self.clock()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(failure)) => Err(failure.to_string()),
+            Err(_) => Err("PostgreSQL does not answer any more".to_owned()),
+        }
     }
 
     /// Now, by the database's clock.

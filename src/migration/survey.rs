@@ -2,6 +2,8 @@
 //! fence is up.
 
 use super::job::connect;
+use super::leftovers::end_leftovers;
+use super::lockers::name_lockers;
 use super::outcome::Failure;
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
@@ -33,17 +35,22 @@ impl Default for Program {
 pub async fn survey(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Survey, Failure> {
     let connection = connect(dsn, "kratos-operator").await?;
     let program = program(kratos, version, dsn).await?;
-    let schema = look(&connection, &program.known).await?;
+    let schema = match look(&connection, &program.known).await {
+        Ok(schema) => schema,
+        Err(failure) => return Err(name_lockers(&connection, failure).await),
+    };
     let fence = fence::state(&connection).await?.and_then(|state| state.who);
     Ok(Survey { schema, fence })
 }
 
-/// Lifts a fence that a killed run left; `false` if there is none of ours, or if its run still goes on.
+/// Lifts a fence that a killed run left, and ends what else is left of it, which must not go on without the fence;
+/// `false` if there is none of ours, or if its run still goes on.
 pub async fn lift_leftover_fence(dsn: &Dsn, who: &str) -> Result<bool, Failure> {
     let connection = connect(dsn, &format!("kratos-operator {who}")).await?;
     let Some(lock) = AdvisoryLock::try_acquire(&connection, LockKey::MIGRATION).await? else {
         return Ok(false);
     };
+    end_leftovers(&connection).await?;
     let is_lifted = fence::lift(&connection, &super::preflight::OUR_SESSIONS).await?;
     lock.release().await?;
     Ok(is_lifted)

@@ -31,8 +31,20 @@ pub(super) struct Facts<'a> {
     pub trail: Trail,
 }
 
-/// Judges a run that was made. Opens a connection of its own: the run's may have died with its server.
+/// Judges a run that was made. Where the database does not tell how it stands, what the process said is kept.
 pub(super) async fn verdict(facts: Facts<'_>, end: End) -> Outcome {
+    let trail = facts.trail.clone();
+    match judge(facts, end).await {
+        Err(Failure::Database(error)) => Err(Failure::Failed {
+            reason: format!("how the run ended cannot be read: {error}"),
+            reached: Reached { applied: trail.steps.len(), pending: None, trail: Box::new(trail) },
+        }),
+        outcome => outcome,
+    }
+}
+
+/// Opens a connection of its own: the run's may have died with its server.
+async fn judge(facts: Facts<'_>, end: End) -> Outcome {
     let connection = connect(&facts.job.dsn, &facts.job.holder_name()).await?;
     let after = look(&connection, &facts.program.known).await?;
     let applied = after.applied.saturating_sub(facts.before.applied);
@@ -75,4 +87,43 @@ pub(super) async fn check_indexes(connection: &Connection) -> Result<(), Failure
         return Ok(());
     }
     Err(Failure::InvalidIndexes(invalid.into_iter().map(|index| index.quoted).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::kratos::WorkloadVersion;
+    use crate::migration::Timeout;
+    use crate::postgres::Dsn;
+
+    #[tokio::test]
+    async fn of_a_run_whose_database_does_not_tell_is_kept_what_the_process_said() {
+        let job = Job {
+            version: WorkloadVersion::parse("v26.2.0").unwrap(),
+            // Nobody listens there.
+            dsn: Dsn::parse("postgres://kratos:s3cret@127.0.0.1:1/kratos").unwrap(),
+            timeout: Timeout::DEFAULT,
+            who: "kratos/0".to_owned(),
+            force: false,
+            cancel: None,
+        };
+        let (program, counts) = (Program::default(), Counts::new());
+        let before = Schema::compare(&BTreeSet::new(), &program.known, true);
+        let steps = vec![("20250708190000000000".to_owned(), 7)];
+        let trail = Trail { begun: "2026-01-01T00:00:00Z".to_owned(), digest: None, steps };
+        let facts = Facts {
+            job: &job,
+            program: &program,
+            before: &before,
+            counts: &counts,
+            elapsed: Duration::ZERO,
+            trail: trail.clone(),
+        };
+        let failure = verdict(facts, End::Lost("gone".to_owned())).await.unwrap_err();
+        let reached = Reached { applied: 1, pending: None, trail: Box::new(trail) };
+        assert_eq!((failure.kind(), failure.reached()), ("failed", Some(&reached)));
+        assert!(failure.to_string().contains("cannot reach PostgreSQL at 127.0.0.1:1"), "{failure}");
+    }
 }

@@ -49,7 +49,12 @@ impl Watch<'_> {
                     Some(piece) => lines.push(&piece),
                     None => return true,
                 },
-                _ = looks.tick() => self.look(begun, &written).await,
+                // The server may be slow to answer, and nothing is to be waited for longer than the deadline.
+                _ = looks.tick() => tokio::select! {
+                    () = self.look(begun, &written) => {}
+                    () = sleep_until(deadline) => return false,
+                    () = &mut canceled => return false,
+                },
             }
         }
     }

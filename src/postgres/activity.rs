@@ -15,7 +15,16 @@ use super::error::Result;
 /// How often [`wait_gone`] looks.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The rows of `pg_stat_activity` that belong to an application; the server cuts names at 63 bytes.
+/// `pg_stat_activity` as the role that logged in may see it, which may also end what it sees. A login hook or a setting
+/// may have changed the current role to one that is told next to nothing of our own sessions, and may not end them. The
+/// change back lasts as long as the statement, and the sessions are read after it because their number depends on it.
+pub(super) const SESSIONS: &str = "(
+    SELECT s.*, d.datname, r.rolname AS usename
+    FROM (SELECT set_config('role', 'none', true) AS role) login
+    CROSS JOIN LATERAL pg_stat_get_activity(CASE WHEN login.role IS NULL THEN 0 END) s
+    LEFT JOIN pg_database d ON d.oid = s.datid LEFT JOIN pg_roles r ON r.oid = s.usesysid)";
+
+/// The rows of [`SESSIONS`] that belong to an application; the server cuts names at 63 bytes.
 const OURS: &str =
     "datname = current_database() AND application_name = left($1, 63) AND pid <> pg_backend_pid()";
 
@@ -52,7 +61,7 @@ pub async fn backends(connection: &Connection, application_name: &str) -> Result
     let sql = format!(
         "SELECT pid, state, extract(epoch FROM clock_timestamp() - query_start)::float8,
                 wait_event_type || '/' || wait_event, ARRAY(SELECT DISTINCT unnest(pg_blocking_pids(pid)) ORDER BY 1)
-         FROM pg_stat_activity WHERE {OURS} ORDER BY pid"
+         FROM {SESSIONS} a WHERE {OURS} ORDER BY pid"
     );
     let read = |row: &Row| {
         Ok(Backend {
@@ -70,10 +79,10 @@ pub async fn backends(connection: &Connection, application_name: &str) -> Result
 pub async fn blockers(connection: &Connection, application_name: &str) -> Result<Vec<Blocker>> {
     let sql = format!(
         "WITH waits AS (SELECT DISTINCT pid AS blocked, unnest(pg_blocking_pids(pid)) AS blocker
-                        FROM pg_stat_activity WHERE {OURS})
+                        FROM {SESSIONS} a WHERE {OURS})
          SELECT a.pid, coalesce(a.application_name, ''), a.usename::text, host(a.client_addr), a.state,
                 extract(epoch FROM clock_timestamp() - a.xact_start)::float8, array_agg(w.blocked ORDER BY w.blocked)
-         FROM waits w JOIN pg_stat_activity a ON a.pid = w.blocker
+         FROM waits w JOIN {SESSIONS} a ON a.pid = w.blocker
          GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1"
     );
     let read = |row: &Row| {
@@ -116,7 +125,7 @@ pub async fn cancel_unless_booking(connection: &Connection, application_name: &s
         r#"SELECT pid, booking FROM (
             SELECT pid, booking, NOT booking AND pg_cancel_backend(pid) AS canceled FROM (
                 SELECT pid, query ~* '^\s*(insert\s+into|delete\s+from)\s+\S*schema_migration\M' AS booking
-                FROM pg_stat_activity WHERE {OURS} AND state IN ('active', 'fastpath function call')) looked
+                FROM {SESSIONS} a WHERE {OURS} AND state IN ('active', 'fastpath function call')) looked
             ) signalled
         WHERE booking OR canceled ORDER BY pid"#
     );
@@ -152,7 +161,7 @@ pub async fn wait_gone(
 async fn signal(connection: &Connection, function: &str, application_name: &str) -> Result<Vec<i32>> {
     // A session that ended in between answers false, with a warning; it is none of those that were signalled.
     let sql = format!(
-        "SELECT pid FROM (SELECT pid, {function}(pid) AS sent FROM pg_stat_activity WHERE {OURS}) s WHERE sent"
+        "SELECT pid FROM (SELECT pid, {function}(pid) AS sent FROM {SESSIONS} a WHERE {OURS}) s WHERE sent"
     );
     connection.query(&sql, &[&application_name]).await?.iter().map(|row| connection.get(row, 0)).collect()
 }

@@ -26,8 +26,10 @@ use tokio_postgres::Row;
 
 use mark::Mark;
 
+use super::activity::SESSIONS;
 use super::connect::Connection;
 use super::error::Result;
+use super::transactions::TABLES;
 
 /// How long a session must have been idle to end unnoticed, in seconds: the pool of Kratos (`database/sql` on pgx) checks a
 /// connection that was handed out more than a second ago before it hands it out again.
@@ -180,32 +182,30 @@ pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
 }
 
 /// The sessions in this database that may write: neither read-only by default, nor spared, nor of a role that has
-/// no right to change a table of the search path. Those of our own role come first.
-pub async fn writers(connection: &Connection, spared: &[&str]) -> Result<Vec<Writer>> {
+/// no right to change one of `tables` (by name; none: any table of the search path). Those of our own role come first.
+pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]) -> Result<Vec<Writer>> {
     let since = match state(connection).await? {
         Some(FenceState { phase: Phase::Up, who: Some(_), since }) => since,
         _ => None,
     };
     // Of other roles' sessions an ordinary role sees the name, but not the type: background workers have no user.
-    let sql = r#"
+    let sql = format!(
+        r#"WITH {TABLES}
         SELECT a.pid, coalesce(a.application_name, ''), r.rolname::text, r.rolname = session_user, r.rolsuper,
                to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-        FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+        FROM {SESSIONS} a JOIN pg_roles r ON r.oid = a.usesysid
         WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
           AND coalesce(a.backend_type, 'client backend') = 'client backend'
-          AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS spared WHERE starts_with(a.application_name, spared))
-          AND NOT (r.rolname = session_user AND a.backend_start > $2::text::timestamptz IS TRUE)
+          AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(a.application_name, spared))
+          AND NOT (r.rolname = session_user AND a.backend_start > $3::text::timestamptz IS TRUE)
           AND (r.rolname = session_user OR NOT EXISTS (
                 SELECT FROM pg_db_role_setting s, unnest(s.setconfig) AS item
                 WHERE s.setrole = r.oid
                   AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
                   AND starts_with(item, 'default_transaction_read_only=') AND split_part(item, '=', 2)::bool))
-          AND EXISTS (SELECT FROM pg_class c
-                      WHERE c.relkind IN ('r', 'p')
-                        AND c.relnamespace = ANY (SELECT to_regnamespace(quote_ident(name))
-                                                  FROM unnest(current_schemas(false)) AS name)
-                        AND has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE'))
-        ORDER BY 4 DESC, 1"#;
+          AND EXISTS (SELECT FROM tables WHERE has_table_privilege(r.oid, tables.oid, 'INSERT, UPDATE, DELETE'))
+        ORDER BY 4 DESC, 1"#
+    );
     let read = |row: &Row| {
         Ok(Writer {
             pid: connection.get(row, 0)?,
@@ -216,7 +216,7 @@ pub async fn writers(connection: &Connection, spared: &[&str]) -> Result<Vec<Wri
             since: connection.get(row, 5)?,
         })
     };
-    connection.query(sql, &[&spared, &since]).await?.iter().map(read).collect()
+    connection.query(&sql, &[&tables, &spared, &since]).await?.iter().map(read).collect()
 }
 
 async fn stored(connection: &Connection) -> Result<Stored> {
@@ -283,17 +283,19 @@ async fn now(connection: &Connection) -> Result<String> {
 /// one then. So a session ends once it has been idle for that long, which costs nobody anything; only one that is used
 /// all the time is ended in use, after [`PATIENCE`], and costs the one request that meets it.
 async fn end_sessions(connection: &Connection, before: &str, spared: &[&str]) -> Result<()> {
-    let sql = "SELECT CASE WHEN $3 OR state = 'idle' AND clock_timestamp() - state_change > $4::float8 * interval '1 s'
+    let sql = format!(
+        "SELECT CASE WHEN $3 OR state = 'idle' AND clock_timestamp() - state_change > $4::float8 * interval '1 s'
                            THEN pg_terminate_backend(pid) END
-        FROM pg_stat_activity
+        FROM {SESSIONS} a
         WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
           AND backend_type = 'client backend' AND backend_start <= $1::text::timestamptz
-          AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(application_name, spared))";
+          AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(application_name, spared))"
+    );
     let begun = Instant::now();
     let mut quiet = 0;
     loop {
         let is_impatient = begun.elapsed() >= PATIENCE;
-        let left = connection.query(sql, &[&before, &spared, &is_impatient, &UNNOTICED]).await?;
+        let left = connection.query(&sql, &[&before, &spared, &is_impatient, &UNNOTICED]).await?;
         quiet = if left.is_empty() { quiet + 1 } else { 0 };
         if quiet >= QUIET_LOOKS || begun.elapsed() >= PATIENCE + ENDING {
             return Ok(());

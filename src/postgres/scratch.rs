@@ -1,8 +1,8 @@
 //! A database for some seconds, on the server of another one, to try out what may not be tried there.
 //!
 //! Given a [`Connection`] and its [`Dsn`], it creates an empty database, and drops it again with every session in it.
-//! A killed process leaves its database behind; name, owner and comment tell that it is one of these and how old it
-//! is, so that the next [`sweep`] removes it and nothing else.
+//! A killed process leaves its database behind; name, owner and comment tell that it is one of these, how old it
+//! is and whose, so that the next [`sweep`] removes it and nothing else.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,8 @@ use super::error::{Error, Result};
 
 /// What our scratch databases are commented with, up to the particulars.
 const MARK: &str = "kratos-operator: scratch database";
-/// Without a session it is left over after so many seconds: its maker connects right after creating it.
+/// Without a session it is left over after so many seconds, whatever its comment says: its maker connects right after
+/// creating it.
 const DESERTED: i64 = 120;
 /// With sessions it is left over after so many: no use of it takes as long.
 const OUTDATED: i64 = 900;
@@ -33,8 +34,9 @@ impl Scratch {
             let message = "a scratch database needs PostgreSQL 13 or newer".to_owned();
             return Err(Error::Other { sqlstate: None, message });
         }
-        let row = connection.query_one("SELECT extract(epoch FROM clock_timestamp())::int8", &[]).await?;
-        let made: i64 = connection.get(&row, 0)?;
+        let sql = "SELECT extract(epoch FROM clock_timestamp())::int8, pg_backend_pid()";
+        let row = connection.query_one(sql, &[]).await?;
+        let (made, maker): (i64, i32) = (connection.get(&row, 0)?, connection.get(&row, 1)?);
         let mut name = format!("kratos_plan_{made}_");
         for byte in random()? {
             // Writing to a string does not fail.
@@ -43,7 +45,8 @@ impl Scratch {
         let scratch = Self { dsn: of_database(dsn, &name)?, name };
         // template0 has no sessions that could be in the way, and nothing in it that others put there.
         execute(connection, &format!("CREATE DATABASE {} TEMPLATE template0", scratch.name)).await?;
-        let row = connection.query_one("SELECT quote_literal($1)", &[&comment(dsn.database())]).await?;
+        let row =
+            connection.query_one("SELECT quote_literal($1)", &[&comment(maker, dsn.database())]).await?;
         let comment: String = connection.get(&row, 0)?;
         if let Err(error) =
             execute(connection, &format!("COMMENT ON DATABASE {} IS {comment}", scratch.name)).await
@@ -69,17 +72,22 @@ impl Scratch {
     }
 }
 
-/// Drops the scratch databases of our role that killed processes left; returns how many.
+/// Drops the scratch databases of our role that killed processes left, which is certain once the session that made one is
+/// gone; returns how many.
 pub async fn sweep(connection: &Connection) -> Result<usize> {
     let sql = "SELECT datname::text FROM (
             SELECT d.oid, d.datname, shobj_description(d.oid, 'pg_database') AS comment,
+                   substring(shobj_description(d.oid, 'pg_database')
+                             FROM '^' || $1 || ' made by session ([0-9]{1,9}) ')::int4 AS maker,
                    extract(epoch FROM clock_timestamp())::int8
                    - substring(d.datname FROM '^kratos_plan_([0-9]{10})_[0-9a-f]{8}$')::int8 AS age
             FROM pg_database d WHERE pg_get_userbyid(d.datdba) = current_user
         ) s
         WHERE (comment IS NULL OR starts_with(comment, $1))
-          AND (age > $3 OR age > $2
-               AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = s.oid))";
+          AND (age > $3
+               OR age > $2 AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = s.oid)
+               OR age >= 0 AND maker IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = s.maker))";
     let rows = connection.query(sql, &[&MARK, &DESERTED, &OUTDATED]).await?;
     for row in &rows {
         let name: String = connection.get(row, 0)?;
@@ -88,8 +96,10 @@ pub async fn sweep(connection: &Connection) -> Result<usize> {
     Ok(rows.len())
 }
 
-fn comment(database: &str) -> String {
-    format!("{MARK} of a migration plan for database {database}; dropped when the plan is made")
+fn comment(maker: i32, database: &str) -> String {
+    format!(
+        "{MARK} made by session {maker} for a migration plan of database {database}; dropped when the plan is made"
+    )
 }
 
 /// `name` consists of letters, digits and underscores.

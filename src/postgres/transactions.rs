@@ -38,7 +38,7 @@ pub struct PreparedTransaction {
 }
 
 /// The tables as a common table expression: those named, or all of the search path if none is.
-const TABLES: &str = "tables AS (
+pub(super) const TABLES: &str = "tables AS (
     SELECT c.oid, c.relname::text AS name FROM pg_class c
     WHERE c.relkind IN ('r', 'p') AND (
         c.oid = ANY (SELECT to_regclass(quote_ident(name)) FROM unnest($1::text[]) AS name)
@@ -54,6 +54,24 @@ pub async fn open(
     at_least: f64,
     spared: &[&str],
 ) -> Result<Vec<OpenTransaction>> {
+    sessions(connection, tables, at_least, spared, None).await
+}
+
+/// The sessions of this database that keep everybody else off a table of the search path, readers too, with these tables.
+pub async fn exclusive(connection: &Connection) -> Result<Vec<OpenTransaction>> {
+    let mut found = sessions(connection, &[], 0.0, &[], Some("AccessExclusiveLock")).await?;
+    found.retain(|session| !session.tables.is_empty());
+    Ok(found)
+}
+
+/// `mode`: only locks of this mode count.
+async fn sessions(
+    connection: &Connection,
+    tables: &[String],
+    at_least: f64,
+    spared: &[&str],
+    mode: Option<&str>,
+) -> Result<Vec<OpenTransaction>> {
     let sql = format!(
         r#"WITH {TABLES}, sessions AS (
             SELECT a.pid, coalesce(a.application_name, '') AS application_name, a.usename::text AS usename,
@@ -61,7 +79,7 @@ pub async fn open(
                    to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
                    extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds,
                    ARRAY(SELECT DISTINCT t.name FROM pg_locks l JOIN tables t ON t.oid = l.relation
-                         WHERE l.pid = a.pid AND l.granted
+                         WHERE l.pid = a.pid AND l.granted AND ($4::text IS NULL OR l.mode = $4)
                            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                          ORDER BY 1) AS locked
             FROM pg_stat_activity a
@@ -81,7 +99,7 @@ pub async fn open(
             tables: connection.get(row, 6)?,
         })
     };
-    connection.query(&sql, &[&tables, &at_least, &spared]).await?.iter().map(read).collect()
+    connection.query(&sql, &[&tables, &at_least, &spared, &mode]).await?.iter().map(read).collect()
 }
 
 /// The prepared transactions of this database, those that have locked one of `tables` first.

@@ -16,13 +16,15 @@ mod replay;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
 pub use lock::LockMode;
 pub use work::Work;
 
+use super::job::CONNECT;
+use super::lockers::name_lockers;
 use super::outcome::Failure;
 use super::repair::{Diagnosis, diagnose};
 use super::schema::{Known, Migration, MigrationVersion, Schema};
@@ -32,8 +34,6 @@ use crate::postgres::{Connection, Dsn, Error, catalog, tables};
 use build::{Listed, Pace};
 use replay::{Subject, replay};
 
-/// Kratos itself would try an unreachable database or a wrong password for 5 minutes.
-const CONNECT: Duration = Duration::from_secs(5);
 /// Sizes are asked under a weak lock, and a migration that runs just now could hold us up. A fence makes the role
 /// read-only in its database; a scratch database is no write to that.
 const SETTINGS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("default_transaction_read_only", "off")];
@@ -166,10 +166,26 @@ async fn make(
     let with_settings =
         SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
     let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
+    let made = make_on(&connection, kratos, version, dsn, with_obstacle).await;
+    let made = match made {
+        Err(failure) => Err(name_lockers(&connection, failure).await),
+        made => made,
+    };
+    connection.close().await;
+    made
+}
+
+async fn make_on(
+    connection: &Connection,
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+    with_obstacle: bool,
+) -> Result<Plan, Failure> {
     let begun = Instant::now();
     let listed = listed(kratos, version, dsn).await?;
     let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
-    let rows = catalog::applied_versions(&connection).await?.unwrap_or_default();
+    let rows = catalog::applied_versions(connection).await?.unwrap_or_default();
     let known = Known::Listed(listed.iter().map(|listed| listed.migration.clone()).collect());
     let schema = Schema::compare(&rows, &known, false);
     if schema.is_newer() {
@@ -177,8 +193,8 @@ async fn make(
     }
     let pending: BTreeSet<MigrationVersion> =
         schema.pending.into_iter().flatten().map(|migration| migration.version).collect();
-    let tables = tables::tables(&connection).await?;
-    let keys = tables::foreign_keys(&connection).await?;
+    let tables = tables::tables(connection).await?;
+    let keys = tables::foreign_keys(connection).await?;
     let (replayed, method) = if !version.has_migration_status() {
         (None, Method::Classified { why: format!("Kratos {version} does not show its migrations") })
     } else if pending.is_empty() {
@@ -186,16 +202,15 @@ async fn make(
     } else {
         let known: Vec<_> = listed.iter().map(|listed| listed.migration.version.clone()).collect();
         let subject = Subject { kratos, version, dsn, known: &known, pending: &pending };
-        match replay(&subject, &connection).await {
+        match replay(&subject, connection).await {
             Ok(replay) => (Some(replay), Method::Measured),
             Err(why) => (None, Method::Classified { why }),
         }
     };
     let obstacle = match with_obstacle && !pending.is_empty() {
-        true => obstacle(&connection, &listed).await?,
+        true => obstacle(connection, &listed).await?,
         false => None,
     };
-    connection.close().await;
     let pace = Pace::new(replayed.as_ref(), asking, pending.len());
     let pending: Vec<_> =
         listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();

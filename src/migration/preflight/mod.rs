@@ -12,11 +12,13 @@ mod room;
 mod server;
 mod sessions;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use report::{Check, Finding, Report, Verdict};
 pub(super) use server::refuse_pooler;
 
+use super::counts;
 use super::schema::{Migration, Schema};
 use super::timeout::Timeout;
 use crate::kratos::command::ListedMigration;
@@ -41,11 +43,20 @@ pub struct Facts<'a> {
     pub listed: &'a [ListedMigration],
     /// The tables that the pending ones change, without schema; empty: not known, so any.
     pub touched: &'a [String],
+    /// Kratos' tables as [`own_tables`] gives them, by which rights and writers are judged; empty: not known, so any.
+    pub own: &'a [String],
     /// How long it will take, if that was measured.
     pub estimate: Option<Duration>,
     pub timeout: Timeout,
     /// Go on although the timeout is too short.
     pub force: bool,
+}
+
+/// Kratos' tables, as far as it matters who owns them and who writes to them: those that are changed, the bookkeeping, and
+/// those that must not lose rows. Others may have tables in the same schema.
+pub fn own_tables(touched: &[String]) -> Vec<String> {
+    let named = ["schema_migration"].into_iter().chain(counts::TABLES).map(str::to_owned);
+    named.chain(touched.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Asks all questions, in a fixed order. `connection` is the side connection of the run, which overrides the fence.
@@ -63,13 +74,14 @@ pub async fn preflight(connection: &Connection, facts: Facts<'_>) -> Report {
         return Report { checks };
     }
     checks.push(server::writable(connection, &plain).await);
-    checks.extend(rights::check(&plain, facts.dsn.database(), facts.schema.pending.as_deref()).await);
+    let pending = facts.schema.pending.as_deref();
+    checks.extend(rights::check(&plain, facts.dsn.database(), pending, facts.own).await);
     checks.push(objects::invalid_indexes(&plain).await);
     checks.extend(objects::foreseen(&plain, &facts).await);
     checks.push(sessions::other_migration(&plain).await);
     checks.push(sessions::long_transactions(&plain, &facts).await);
     checks.push(sessions::prepared_transactions(&plain, &facts).await);
-    checks.push(sessions::other_writers(&plain).await);
+    checks.push(sessions::other_writers(&plain, &facts).await);
     checks.push(room::replication(&plain).await);
     checks.push(room::disk(&plain, &facts).await);
     checks.push(room::time(&facts));
@@ -84,7 +96,7 @@ pub async fn preflight_of_unused(
     database: &str,
     pending: Option<&[Migration]>,
 ) -> Report {
-    Report { checks: rights::check(connection, database, pending).await.into() }
+    Report { checks: rights::check(connection, database, pending, &own_tables(&[])).await.into() }
 }
 
 /// The report of a database that cannot be asked: the connection failed with `error`.

@@ -10,13 +10,14 @@ use crate::postgres::{Connection, Result};
 const EXTENSIONS_BY: &str = "20230920171028000000";
 const EXTENSIONS: [&str; 2] = ["pg_trgm", "btree_gin"];
 
-/// Ownership of the tables, and the right to create in the schema and, if they are still missing, the extensions.
+/// Ownership of Kratos' tables (`own`; empty: any), and the right to create in the schema and, if they are still missing, the extensions.
 pub(super) async fn check(
     connection: &Connection,
     database: &str,
     pending: Option<&[Migration]>,
+    own: &[String],
 ) -> [Check; 2] {
-    let (owner, create) = match look(connection, database, pending).await {
+    let (owner, create) = match look(connection, database, pending, own).await {
         Ok(found) => found,
         Err(error) => (vec![unanswered(&error)], vec![unanswered(&error)]),
     };
@@ -27,6 +28,7 @@ async fn look(
     connection: &Connection,
     database: &str,
     pending: Option<&[Migration]>,
+    own: &[String],
 ) -> Result<(Vec<Finding>, Vec<Finding>)> {
     let role = role_facts(connection).await?;
     let mut create = Vec::new();
@@ -51,11 +53,12 @@ async fn look(
             ));
         }
     }
-    Ok((of_others(&role).into_iter().collect(), create))
+    Ok((of_others(&role, own).into_iter().collect(), create))
 }
 
-fn of_others(role: &RoleFacts) -> Option<Finding> {
-    let tables = &role.tables_of_others;
+fn of_others(role: &RoleFacts, own: &[String]) -> Option<Finding> {
+    let is_kratos = |table: &&String| own.is_empty() || own.contains(table);
+    let tables: Vec<&String> = role.tables_of_others.iter().filter(is_kratos).collect();
     let first = tables.first()?;
     let more = if tables.len() > 1 { format!(" and {} more", tables.len() - 1) } else { String::new() };
     Some(Finding::refusal(

@@ -80,8 +80,8 @@ pub(super) async fn prepared_transactions(connection: &Connection, facts: &Facts
 }
 
 /// Sessions that could write while the migration runs.
-pub(super) async fn other_writers(connection: &Connection) -> Check {
-    let writers = match fence::writers(connection, &OUR_SESSIONS).await {
+pub(super) async fn other_writers(connection: &Connection, facts: &Facts<'_>) -> Check {
+    let writers = match fence::writers(connection, facts.own, &OUR_SESSIONS).await {
         Ok(writers) => writers,
         Err(error) => return Check::new("other-writers", vec![unanswered(&error)]),
     };

@@ -13,7 +13,7 @@ use crate::migration::leftovers::end_leftovers;
 use crate::migration::outcome::Failure;
 use crate::migration::preflight::{OUR_SESSIONS, refuse_pooler};
 use crate::migration::run::name_holder;
-use crate::migration::survey::{Program, look, program};
+use crate::migration::survey::{Program, lift_leftover_fence, look, program};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
 
 /// Nulls are searched in whole tables, which takes longer than the questions of a run.
@@ -51,7 +51,7 @@ pub async fn repair_now(
     };
     let repaired = repair_locked(&side, &program, who).await;
     // Nothing was raised where nothing was found; a fence that an earlier run left goes too.
-    if let Err(error) = lift(&side, dsn, &name).await {
+    if let Err(error) = lift(&side, dsn, who).await {
         tracing::error!("the write fence is still up: {error}; the next dispatch lifts it");
     }
     // The lock ends with its session in any case.
@@ -78,10 +78,10 @@ async fn repair_locked(side: &Connection, program: &Program, who: &str) -> Resul
     })
 }
 
-/// The side connection may have died with its server.
-async fn lift(side: &Connection, dsn: &Dsn, name: &str) -> Result<(), Failure> {
+/// The side connection may have died with its server, and the lock with it: whoever holds it now lifts.
+async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<(), Failure> {
     if fence::lift(side, &OUR_SESSIONS).await.is_err() {
-        fence::lift(&connect(dsn, name).await?, &OUR_SESSIONS).await?;
+        lift_leftover_fence(dsn, who).await?;
     }
     Ok(())
 }

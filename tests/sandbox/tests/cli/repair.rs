@@ -1,5 +1,7 @@
 //! A database in which every run fails, and the repair.
 
+use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::postgres::{Connection, Dsn, fence};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -55,5 +57,27 @@ fn a_wedge_is_shown_and_repaired_only_on_request() {
         database.check_nothing_left().await;
         assert_eq!(database.run("run").code, Some(0));
         assert_eq!(database.digest().await, undisturbed().await);
+    });
+}
+
+#[test]
+fn a_fence_that_a_killed_run_left_is_told_and_lifted() {
+    block_on(async {
+        let database = Database::fresh().await;
+        assert_eq!(database.run("run").code, Some(0));
+        let dsn = Dsn::parse(&database.dsn).unwrap();
+        let side = Connection::open(&dsn, "kratos-operator killed", PATIENCE).await.unwrap();
+        fence::raise(&side, "killed", &OUR_SESSIONS).await.unwrap();
+        let status = database.run("status --json");
+        assert_eq!(status.code, Some(1), "{status:?}");
+        let next = status.json()["next"].as_str().unwrap().to_owned();
+        assert!(next.starts_with("kratos-operator migrate repair") && next.ends_with(" --apply"), "{next}");
+        assert!(database.run("status").out.ends_with(&format!("Next:     {next}\n")));
+
+        let repaired = database.run("repair --apply --json");
+        let json = repaired.json();
+        assert_eq!((repaired.code, &json["lifted-fence"]), (Some(0), &json!(true)), "{json}");
+        assert_eq!(database.run("status").code, Some(0));
+        database.check_nothing_left().await;
     });
 }

@@ -83,10 +83,45 @@ fn an_older_kratos_is_not_started_on_a_newer_schema() {
         juju(&sandbox, &format!("refresh kratos --channel {older}")).await;
         let text = status(&sandbox, 0);
         assert!(text.starts_with("blocked The database was migrated by a newer Kratos"), "{text}");
-        assert!(text.ends_with("juju refresh kratos"), "{text}");
+        let back = format!("; go back to a charm with Kratos v{}", newest.trim_end_matches("/stable"));
+        assert!(text.contains(&back) && text.ends_with(" or newer: juju refresh kratos"), "{text}");
         assert!(!is_active(&sandbox, 0, "kratos").await);
         let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
         assert!(output.contains("newer Kratos") && output.contains("juju refresh kratos"), "{output}");
+    });
+}
+
+#[test]
+fn a_refused_run_stops_no_service() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        register(&sandbox, 0, "ada@example.com").await;
+        let admin = session(&sandbox).await;
+        let owner = "SELECT quote_ident(tableowner) FROM pg_tables WHERE tablename = 'identities'";
+        let owner: String = admin.query_one(owner, &[]).await.unwrap().get(0);
+        for (harm, mend, reason) in [
+            (
+                "INSERT INTO schema_migration (version) VALUES ('99990101000000000000')".to_owned(),
+                "DELETE FROM schema_migration WHERE version = '99990101000000000000'".to_owned(),
+                "migrated by a newer Kratos",
+            ),
+            (
+                "DELETE FROM schema_migration WHERE version = (SELECT max(version) FROM schema_migration); \
+                 ALTER TABLE identities OWNER TO CURRENT_USER"
+                    .to_owned(),
+                format!("ALTER TABLE identities OWNER TO {owner}"),
+                "refused before anything was changed",
+            ),
+        ] {
+            admin.batch_execute(&harm).await.unwrap();
+            let output = action_fails(&sandbox, "run kratos/leader run-migration").await;
+            assert!(output.contains(reason), "{output}");
+            assert!(is_active(&sandbox, 0, "kratos").await, "{reason}");
+            admin.batch_execute(&mend).await.unwrap();
+        }
+        juju(&sandbox, "run kratos/leader run-migration").await;
+        assert_eq!(status(&sandbox, 0), "active ");
+        assert_eq!(people(&sandbox, 0).await, ["ada@example.com"]);
     });
 }
 

@@ -20,12 +20,16 @@ fn what_a_killed_plan_left_is_removed_and_nothing_else() {
             "uncommented" => "kratos_plan_1700000000_0000000b".to_owned(),
             "foreign" => "kratos_plan_1700000000_0000000c".to_owned(),
             "alike" => "kratos_plan_of_mine".to_owned(),
+            "killed" => format!("kratos_plan_{now}_0000000e"),
             _ => format!("kratos_plan_{now}_0000000d"),
         };
-        for kind in ["left", "uncommented", "foreign", "alike", "fresh"] {
+        let killed = format!("kratos-operator: scratch database made by session {} for a plan", i32::MAX / 4);
+        for kind in ["left", "uncommented", "foreign", "alike", "killed", "fresh"] {
             sql(&connection, &format!("CREATE DATABASE {}", names(kind))).await;
         }
-        for (kind, comment) in [("left", mark), ("foreign", "accounting"), ("fresh", mark)] {
+        for (kind, comment) in
+            [("left", mark), ("foreign", "accounting"), ("killed", &killed), ("fresh", mark)]
+        {
             sql(&connection, &format!("COMMENT ON DATABASE {} IS '{comment}'", names(kind))).await;
         }
         server.plan("v26.2.0", &served.dsn).await;

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use kratos_operator::migration::Failure;
 use kratos_operator::migration::plan::plan;
-use kratos_operator::postgres::{Error, tables};
+use kratos_operator::postgres::tables;
 
 use crate::support::{PATIENCE, block_on, open, shared, sql, version};
 
@@ -44,14 +45,16 @@ fn a_locked_table_holds_no_plan_up() {
         let server = shared();
         let served = server.served(1).await;
         let holder = open(&served.dsn).await;
-        sql(&holder, "BEGIN; LOCK TABLE sessions").await;
+        sql(&holder, "SET application_name = 'report'; BEGIN; LOCK TABLE sessions").await;
+        let pid: i32 = holder.client().query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         let begun = Instant::now();
         let error = plan(&server.kratos("v26.2.0"), &version("v26.2.0"), &served.dsn).await.unwrap_err();
         assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
-        let kratos_operator::migration::Failure::Database(error @ Error::LockTimeout { .. }) = error else {
-            panic!("{error}")
-        };
-        assert!(error.to_string().contains("another session"), "{error}");
+        let Failure::Refused(text) = error else { panic!("{error}") };
+        let who =
+            format!("locked by the transaction of \"report\", user {} (pid {pid})", served.dsn.username());
+        assert!(text.contains("read sessions, ") && text.contains(&who), "{text}");
+        assert!(text.ends_with(&format!("remedy: SELECT pg_terminate_backend({pid})")), "{text}");
         assert_eq!(server.scratch_databases(&served.dsn).await, [""; 0]);
     });
 }

@@ -1,8 +1,9 @@
 //! The fence: what it keeps out, what survives a crash, and what it leaves alone.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::migration::preflight::{OUR_SESSIONS, own_tables};
 use kratos_operator::postgres::Connection;
 use kratos_operator::postgres::fence::{Phase, lift, raise, state, writers};
 use tokio::time::timeout;
@@ -28,19 +29,19 @@ async fn an_old_server_goes_on_reading_under_the_fence() {
     let server = Served::start(&world, "old", MIDDLE, &database, |_| {}).listening().await;
     assert_eq!(server.create("first@example.test").await.0, 201);
     let side = side(&database).await;
-    let before = writers(&side, &OUR_SESSIONS).await.unwrap();
+    let before = writers(&side, &[], &OUR_SESSIONS).await.unwrap();
     assert!(before.iter().any(|writer| writer.own_role && writer.user == "kratos"), "{before:?}");
 
     let up = raise(&side, "kratos/0 task 7", &OUR_SESSIONS).await.unwrap();
     assert_eq!((up.phase, up.who.as_deref()), (Phase::Up, Some("kratos/0 task 7")));
-    assert_eq!(writers(&side, &OUR_SESSIONS).await.unwrap(), []);
+    assert_eq!(writers(&side, &[], &OUR_SESSIONS).await.unwrap(), []);
     for path in ["/admin/health/ready", "/admin/identities"] {
         assert_eq!(server.get(path).await.unwrap().0, 200, "{path}");
     }
     let (status, body) = server.create("second@example.test").await;
     assert_eq!(status, 500);
     assert!(body.to_string().contains("read-only transaction (SQLSTATE 25006)"), "{body}");
-    assert_eq!(writers(&side, &OUR_SESSIONS).await.unwrap(), []);
+    assert_eq!(writers(&side, &[], &OUR_SESSIONS).await.unwrap(), []);
     // The name of its sessions tells who fenced them.
     let names = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fenced by kratos/0 task 7 since 2%Z'";
     assert!(side.client().query_one(names, &[]).await.unwrap().get::<_, i64>(0) > 0);
@@ -148,7 +149,7 @@ async fn a_crash_at_any_point_leaves_what_can_be_lifted_and_raised() {
             .await;
         assert_eq!(state(&look).await.unwrap().unwrap().phase, phase);
         let writer = open(&dsn(&database).with_param("default_transaction_read_only", "off"), "w").await;
-        assert_eq!(writers(&look, &OUR_SESSIONS).await.unwrap().len(), 1);
+        assert_eq!(writers(&look, &[], &OUR_SESSIONS).await.unwrap().len(), 1);
         assert_eq!(raise(&look, "b/0", &OUR_SESSIONS).await.unwrap().phase, Phase::Up);
         assert!(writer.client().query("SELECT 1", &[]).await.is_err());
         assert!(lift(&look, &OUR_SESSIONS).await.unwrap());
@@ -178,8 +179,21 @@ async fn writers_of_other_roles_are_seen() {
         sessions.push(connect(&database.dsn.replace("kratos:", &format!("{role}:"))).await);
     }
     raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
-    let found = writers(&side, &OUR_SESSIONS).await.unwrap();
+    let found = writers(&side, &[], &OUR_SESSIONS).await.unwrap();
     let mut found: Vec<_> = found.iter().map(|it| (it.user.as_str(), it.own_role, it.superuser)).collect();
     found.sort_unstable();
     assert_eq!(found, [("operator", false, true), ("writer", false, false)]);
+
+    // One that may write to a table of its own does Kratos' tables no harm.
+    operator
+        .batch_execute("CREATE TABLE weekly_report (id UUID); GRANT ALL ON weekly_report TO reader")
+        .await
+        .unwrap();
+    let users = async |tables: &[String]| {
+        let found = writers(&side, tables, &OUR_SESSIONS).await.unwrap();
+        found.into_iter().map(|writer| writer.user).collect::<BTreeSet<_>>()
+    };
+    let named = |users: &[&str]| users.iter().map(|user| (*user).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(users(&[]).await, named(&["operator", "reader", "writer"]));
+    assert_eq!(users(&own_tables(&[])).await, named(&["operator", "writer"]));
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use kratos_operator::kratos::command::ListedMigration;
-use kratos_operator::migration::preflight::{Facts, OUR_SESSIONS, Report, Verdict, preflight, unreachable};
+use kratos_operator::migration::preflight::{
+    Facts, OUR_SESSIONS, Report, Verdict, own_tables, preflight, unreachable,
+};
 use kratos_operator::migration::{Known, Migration, MigrationVersion, Schema, Timeout};
 use kratos_operator::postgres::{Connection, Dsn, Error, catalog, catalog_digest, fence};
 use sandbox::postgres::{Cluster, Options};
@@ -39,6 +41,7 @@ impl Case {
             schema: &self.schema,
             listed: &self.listed,
             touched: &self.touched,
+            own: &own_tables(&self.touched),
             estimate: self.estimate,
             timeout: Timeout::DEFAULT,
             force: self.force,
@@ -203,6 +206,7 @@ async fn a_proxy_that_pools_transactions_is_refused() {
         schema: &case.schema,
         listed: &case.listed,
         touched: &[],
+        own: &[],
         estimate: None,
         timeout: Timeout::DEFAULT,
         force: true,
@@ -249,6 +253,8 @@ async fn missing_rights_are_named_with_what_grants_them() {
     ] {
         operator.batch_execute(statement).await.unwrap();
     }
+    // Somebody else's in the same schema is none of ours.
+    operator.batch_execute("CREATE TABLE weekly_report (id UUID)").await.unwrap();
     let report = case.run(&side).await;
     assert_finding(&report, "ownership", Verdict::Ok, &[]);
     assert_finding(&report, "create", Verdict::Ok, &[]);
