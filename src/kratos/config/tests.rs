@@ -303,7 +303,7 @@ fn rows_69_to_73_switch_the_methods() {
 }
 
 #[test]
-fn row_74_a_security_key_belongs_to_a_host_and_a_port() {
+fn weakness_63_and_row_74_a_security_key_belongs_to_a_host_and_a_port() {
     for (option, passwordless) in
         [("enable_passwordless_login_method", true), ("enable_oidc_webauthn_sequencing", false)]
     {
