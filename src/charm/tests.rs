@@ -297,58 +297,6 @@ fn a_complaint_is_shown_and_everything_runs() {
 }
 
 #[test]
-fn weaknesses_38_and_39_only_a_lost_database_stops_what_runs_with_its_checks() {
-    let mut observed = started(ready());
-    observed.config.insert("log_level".into(), json!("loud"));
-    assert!(matches!(desired(&observed).service, DesiredService::AsItIs));
-    observed.databases.clear();
-    let DesiredService::Stopped(layer) = desired(&observed).service else { panic!() };
-    assert!(layer.services.is_empty() && layer.checks.len() == 2, "{layer:?}");
-    assert!(layer.checks.values().all(|check| check.startup == Some(Startup::Disabled)), "{layer:?}");
-}
-
-#[test]
-fn the_loss_of_the_database_in_use_stops_what_runs_although_another_one_is_there() {
-    let service = |broken: &str, next: &str, is_leader: bool| {
-        let mut observed = started(ready());
-        let environment = Environment::from([
-            ("JUJU_DISPATCH_PATH", "hooks/pg-database-relation-broken"),
-            ("JUJU_UNIT_NAME", "kratos/0"),
-            ("JUJU_MODEL_NAME", "idp"),
-            ("JUJU_RELATION_ID", broken),
-        ]);
-        observed.context = Context::from_environment(&environment).unwrap();
-        observed.is_leader = is_leader;
-        observed.databases[0].id = next.parse().unwrap();
-        observed
-    };
-    for is_leader in [true, false] {
-        let mut unanswered = service("pg-database:3", "pg-database:9", is_leader);
-        unanswered.databases[0].remote.clear();
-        assert!(matches!(desired(&unanswered).service, DesiredService::Stopped(_)), "no answer");
-        let mut pending = service("pg-database:3", "pg-database:9", is_leader);
-        pending.schema = schema(&[APPLIED], false);
-        assert!(matches!(desired(&pending).service, DesiredService::Stopped(_)), "not migrated");
-        container(&mut pending).plan.services.clear();
-        assert!(matches!(desired(&pending).service, DesiredService::AsItIs), "nothing of ours runs");
-
-        let mut other = service("pg-database:9", "pg-database:3", is_leader);
-        other.databases[0].remote.clear();
-        assert!(matches!(desired(&other).service, DesiredService::AsItIs), "it was not in use");
-        let mut other = service("smtp:1", "pg-database:3", is_leader);
-        other.databases[0].remote.clear();
-        assert!(matches!(desired(&other).service, DesiredService::AsItIs), "it was no database");
-    }
-    let mut migrated = service("pg-database:3", "pg-database:9", true);
-    container(&mut migrated).version = Version::Known(WorkloadVersion::parse("v26.2.0").unwrap());
-    migrated.schema = schema(&[APPLIED, PENDING], false);
-    assert!(
-        matches!(desired(&migrated).service, DesiredService::Running(_)),
-        "it goes on with the other one"
-    );
-}
-
-#[test]
 fn only_the_leader_writes_application_databags() {
     let mut observed = ready();
     let keys = |observed: &Observed, bag: Bag| {
