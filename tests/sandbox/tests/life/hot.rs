@@ -2,6 +2,7 @@
 //! rotated while it serves.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use kratos_operator::pebble::{CheckStatus, Select};
@@ -52,6 +53,8 @@ fn nobody_notices_changes_that_kratos_takes_over() {
             change(&sandbox, number).await;
             assert_eq!(title(&sandbox).await, hot_title(number), "the dispatch ends when it is loaded");
         }
+        let mode = fs::metadata(file(&sandbox, "kratos.yaml")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds secrets of others");
         let visited = visits.end().await.unwrap();
         assert!(visited.succeeded > 20 && visited.failures.is_empty(), "{visited:?}");
         assert_eq!(starts(&sandbox).await, before, "nothing was restarted");
@@ -77,6 +80,15 @@ fn every_version_takes_changes_over() {
     }
 }
 
+/// A change that the double refuses, by the file of that name, and no other.
+async fn refused_change(sandbox: &Sandbox, refusal: &str) {
+    fs::write(file(sandbox, refusal), "second_v1").unwrap();
+    let traits = json!({"type": "object", "properties": {"email": {"type": "string"}}});
+    let schema = json!({"type": "object", "properties": {"traits": traits}});
+    let schemas = json!({"user_v1": schema, "second_v1": schema});
+    juju(sandbox, &format!("config kratos 'identity_schemas={schemas}'")).await;
+}
+
 #[test]
 fn a_refused_change_is_put_back_and_not_tried_again() {
     for channel in channels() {
@@ -85,12 +97,7 @@ fn a_refused_change_is_put_back_and_not_tried_again() {
             change(&sandbox, 1).await;
             let good = fs::read(file(&sandbox, "kratos.yaml")).unwrap();
             let before = starts(&sandbox).await;
-            // Nothing that the next configuration lacks.
-            fs::write(file(&sandbox, ".refuse"), "second_v1").unwrap();
-            let traits = json!({"type": "object", "properties": {"email": {"type": "string"}}});
-            let schema = json!({"type": "object", "properties": {"traits": traits}});
-            let schemas = json!({"user_v1": schema, "second_v1": schema});
-            juju(&sandbox, &format!("config kratos 'identity_schemas={schemas}'")).await;
+            refused_change(&sandbox, ".refuse").await;
             for _ in 0..2 {
                 let text = status(&sandbox, 0);
                 assert!(
@@ -132,11 +139,7 @@ fn schemas_that_kratos_refuses_after_it_took_them_are_put_back() {
             change(&sandbox, 1).await;
             let good = fs::read(file(&sandbox, "kratos.yaml")).unwrap();
             let before = starts(&sandbox).await;
-            fs::write(file(&sandbox, ".refuse-schemas"), "second_v1").unwrap();
-            let traits = json!({"type": "object", "properties": {"email": {"type": "string"}}});
-            let schema = json!({"type": "object", "properties": {"traits": traits}});
-            let schemas = json!({"user_v1": schema, "second_v1": schema});
-            juju(&sandbox, &format!("config kratos 'identity_schemas={schemas}'")).await;
+            refused_change(&sandbox, ".refuse-schemas").await;
             let text = status(&sandbox, 0);
             assert!(text.starts_with("blocked Kratos refused the new configuration"), "{channel}: {text}");
             assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);
