@@ -20,7 +20,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     let plan = match plan::plan(&kratos, &target.version, &target.dsn).await {
         Ok(plan) => plan,
         Err(failure) => {
-            let text = failed("The migration cannot be planned", &failure, application, &again);
+            let text = failed("The migration cannot be planned", &failure, observed, &again);
             return agent.action_fail(&text).await;
         }
     };

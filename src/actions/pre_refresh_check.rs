@@ -59,7 +59,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     match of_database(&target, observed, &again).await {
         Ok(found) => checks.extend(found),
         Err(failure) => {
-            let text = failed("it does not answer", &failure, application, &again);
+            let text = failed("it does not answer", &failure, observed, &again);
             checks.push(Check::new("database", Some(text)));
         }
     }

@@ -31,7 +31,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     let kratos = Kratos::Workload(pebble.clone());
     let diagnosis = match diagnose_now(&kratos, &target.version, &target.dsn).await {
         Ok(diagnosis) => diagnosis,
-        Err(failure) => return agent.action_fail(&failed(WHAT, &failure, &application, &again)).await,
+        Err(failure) => return agent.action_fail(&failed(WHAT, &failure, observed, &again)).await,
     };
     show(agent, &diagnosis.to_string()).await?;
     let mut results = BTreeMap::from([("diagnosis".to_owned(), diagnosis.kind().to_owned())]);
@@ -49,7 +49,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
                 add("result", text);
                 add("next", migrate);
             }
-            Err(error) => failure = Some(failed(WHAT, &error, &application, &again)),
+            Err(error) => failure = Some(failed(WHAT, &error, observed, &again)),
         },
         (Diagnosis::Unknown { .. }, false) => {
             add("result", "no repair is known".to_owned());
@@ -79,7 +79,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
                 }
                 Err(error) => {
                     add("result", error.kind().to_owned());
-                    failure = Some(failed(WHAT, &error, &application, &again));
+                    failure = Some(failed(WHAT, &error, observed, &again));
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::parameters::boolean;
 use super::plan_migration;
 use super::preconditions::{Target, same_versions, target};
 use super::show::{MOST_LINES, note};
-use crate::charm::{Observed, migrate};
+use crate::charm::{Observed, migrate, way_back};
 use crate::juju::{self, Agent};
 use crate::kratos::WorkloadVersion;
 use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
@@ -49,7 +49,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     let (outcome, logged) =
         tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));
     logged?;
-    report(agent, observed.application(), &version, &outcome?).await
+    report(agent, observed, &version, &outcome?).await
 }
 
 /// The leader, everything it works with, and no other unit that still runs another Kratos. With `force` a unit of which
@@ -91,10 +91,11 @@ fn text(progress: Progress) -> String {
 
 async fn report(
     agent: &Agent,
-    application: &str,
+    observed: &Observed,
     version: &WorkloadVersion,
     outcome: &Outcome,
 ) -> juju::Result<()> {
+    let application = observed.application();
     let mut results = BTreeMap::from([("version".to_owned(), version.to_string())]);
     let mut add = |key: &str, value: String| results.insert(key.to_owned(), value);
     match outcome {
@@ -119,6 +120,9 @@ async fn report(
     agent.action_set(&results).await?;
     match outcome {
         Ok(_) => Ok(()),
+        Err(failure @ Failure::Newer { .. }) => {
+            agent.action_fail(&format!("{failure}; {}", way_back(observed))).await
+        }
         Err(failure) => agent.action_fail(&failure.with_command(application)).await,
     }
 }

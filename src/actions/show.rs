@@ -1,6 +1,6 @@
 //! How actions show text: in pieces that one call of the agent carries, and failures with the next command.
 
-use crate::charm::tolerate;
+use crate::charm::{Observed, tolerate, way_back};
 use crate::juju::{self, Agent};
 use crate::migration::Failure;
 
@@ -22,9 +22,9 @@ pub async fn show(agent: &Agent, text: &str) -> juju::Result<()> {
 }
 
 /// The text of a failure in something that is no run; `again` is the command to repeat.
-pub fn failed(what: &str, failure: &Failure, application: &str, again: &str) -> String {
+pub fn failed(what: &str, failure: &Failure, observed: &Observed, again: &str) -> String {
     let next = match failure {
-        Failure::Newer { .. } => format!("go back to the newer charm: juju refresh {application}"),
+        Failure::Newer { .. } => way_back(observed),
         Failure::Locked { .. } => format!("when it has ended, run: {again}"),
         _ => format!("then run again: {again}"),
     };

@@ -39,7 +39,7 @@ pub async fn run(agent: &Agent, observed: &Observed) -> juju::Result<()> {
     let Standing { fence, lock, .. } = match standing(&dsn).await {
         Ok(standing) => standing,
         Err(failure) => {
-            let text = failed("The database does not answer", &failure, application, &again);
+            let text = failed("The database does not answer", &failure, observed, &again);
             return agent.action_fail(&text).await;
         }
     };

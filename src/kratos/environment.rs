@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_34_and_35_always() {
+    fn weakness_65_and_rows_34_and_35_always() {
         let environment = with(|facts| {
             facts.options = options(json!({
                 "dev": true, "log_level": "warn", "http_proxy": "http://p:1", "https_proxy": "http://p:2",

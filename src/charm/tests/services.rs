@@ -74,7 +74,7 @@ fn rcgen_ca() -> String {
 }
 
 #[test]
-fn the_leader_of_a_new_deployment_makes_the_secrets_once_and_starts_with_them() {
+fn weakness_66_the_leader_of_a_new_deployment_makes_the_secrets_once_and_starts_with_them() {
     let labels = |observed: &Observed| {
         desired(observed).new_secrets.iter().map(|making| making.label).collect::<Vec<_>>()
     };

@@ -243,7 +243,7 @@ fn row_60_verification_needs_the_option_and_local_accounts() {
 }
 
 #[test]
-fn row_61_registration_is_open_where_there_is_a_page_for_it() {
+fn weakness_64_and_row_61_registration_is_open_where_there_is_a_page_for_it() {
     let registration = flows(&with_ui(json!({})))["registration"].clone();
     assert_eq!(registration["enabled"], true);
     assert_eq!(registration["ui_url"], "https://id.example.com/ui/registration");

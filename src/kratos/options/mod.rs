@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_named_with_its_remedy() {
+    fn weakness_52_a_bad_value_is_named_with_its_remedy() {
         let cases = [
             (json!({"log_level": "loud"}), "log_level=loud", "log_level=info"),
             (json!({"log_level": 3}), "log_level=3", "log_level=info"),

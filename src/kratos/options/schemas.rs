@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kratos_refuses_is_refused_first() {
+    fn weakness_70_what_kratos_refuses_is_refused_first() {
         let cases = [
             ("[]".to_owned(), "it is JSON of another shape"),
             ("{".to_owned(), "line 1 column 1 is no JSON"),

@@ -19,7 +19,7 @@ fn list(facts: &Facts) -> Value {
 }
 
 #[test]
-fn row_75_everything_that_is_given_is_rendered_as_it_is() {
+fn weakness_10_and_row_75_everything_that_is_given_is_rendered_as_it_is() {
     let whole = json!({
         "id": "00123",
         "provider": "microsoft",
@@ -75,7 +75,7 @@ fn row_75_empty_texts_are_none() {
 }
 
 #[test]
-fn row_76_the_mapper_is_the_given_one_or_that_of_the_kind() {
+fn weakness_12_and_row_76_the_mapper_is_the_given_one_or_that_of_the_kind() {
     let mapper = |change: Value| {
         let url = list(&related(vec![provider(change)]))[0]["mapper_url"].as_str().unwrap().to_owned();
         let data = url.strip_prefix("base64://").unwrap().to_owned();
@@ -84,6 +84,7 @@ fn row_76_the_mapper_is_the_given_one_or_that_of_the_kind() {
     assert_eq!(mapper(json!({"mapper_url": "base64://e30="})), "{}");
     let microsoft = mapper(json!({"provider": "microsoft", "microsoft_tenant": "t"}));
     let default = mapper(json!({}));
+    assert_eq!(mapper(json!({"mapper_url": ""})), default);
     assert!(default.contains("has('email') && claims.email_verified"));
     assert!(!microsoft.contains("email_verified"));
     for text in [default, microsoft] {

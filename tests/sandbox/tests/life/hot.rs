@@ -90,7 +90,7 @@ async fn refused_change(sandbox: &Sandbox, refusal: &str) {
 }
 
 #[test]
-fn a_refused_change_is_put_back_and_not_tried_again() {
+fn weakness_11_a_refused_change_is_put_back_and_not_tried_again() {
     for channel in channels() {
         with_sandbox(async |sandbox| {
             deploy(&sandbox, &channel, 1).await;
