@@ -2,8 +2,8 @@
 //!
 //! Kratos cannot tell it: none runs while a migration is pending, a migration's output is no service's log, and there is no
 //! metric of either. So while something is wrong, every dispatch of the leader says so to each unit of Loki, at the latest
-//! with the next update-status, and the rules of `integrations::log_rules` raise alerts over these lines. While all is well,
-//! nothing is sent.
+//! with the next update-status, and the rules of `integrations::log_rules` raise alerts over these lines. When a migration
+//! is done, one line says so and ends the alerts about it; otherwise nothing is sent while all is well.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,11 +20,13 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Begins every line; the alert rules look for it.
 const MARK: &str = "kratos-operator:";
 
-/// What is wrong now, one line each.
+/// What is wrong now, and that a migration came to its end, one line each.
 pub fn alarms(observed: &Observed) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(Err(failure)) = &observed.migration {
-        lines.push(format!("{MARK} migration failed: {}", failure.kind()));
+    match &observed.migration {
+        Some(Ok(report)) => lines.push(format!("{MARK} migration completed: {}", report.applied)),
+        Some(Err(failure)) => lines.push(format!("{MARK} migration failed: {}", failure.kind())),
+        None => {}
     }
     if let SchemaKnowledge::Known(schema) = &observed.schema
         && !observed.is_migrated()
@@ -80,7 +82,7 @@ mod tests {
     use super::super::tests::{pending, ready};
     use super::*;
     use crate::integrations::sample;
-    use crate::migration::Failure;
+    use crate::migration::{Counts, Failure, Report, Trail};
 
     #[test]
     fn what_is_wrong_is_said_and_nothing_else() {
@@ -93,12 +95,22 @@ mod tests {
             alarms(&failed),
             ["kratos-operator: migration failed: program", "kratos-operator: migration pending: 1"]
         );
+        let SchemaKnowledge::Known(schema) = pending().schema else { panic!() };
+        let report = Report {
+            applied: 7,
+            elapsed: Duration::from_secs(1),
+            schema,
+            counts: Counts::default(),
+            trail: Trail::default(),
+        };
+        let done = Observed { migration: Some(Ok(report)), ..ready() };
+        assert_eq!(alarms(&done), ["kratos-operator: migration completed: 7"]);
         let rules = serde_json::to_string(&crate::integrations::rules::alert_rules(
             logging::RULES,
             &Topology::new(&ready().context).unwrap(),
             "alerts",
         ));
-        for line in alarms(&failed).iter().chain(&alarms(&fenced)) {
+        for line in [failed, fenced, done].iter().flat_map(alarms) {
             let (what, _) = line.rsplit_once(": ").unwrap();
             assert!(rules.as_ref().unwrap().contains(&format!("|= `{what}`")), "no rule looks for {what}");
         }
