@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::preconditions::target;
 use super::schema_parameters::{MOST_LISTED, known, text};
 use crate::charm::Observed;
-use crate::juju::{self, Agent};
+use crate::juju::{self, Agent, quoted};
 use crate::kratos::schema::{IdentitySchema, Misfit};
 use crate::postgres::identities::{StoredIdentity, count, page};
 use crate::postgres::{self, Connection, Dsn};
@@ -60,10 +60,10 @@ impl Request {
     /// The command that does it again.
     fn command(&self, observed: &Observed) -> String {
         let against = match &self.id {
-            Some(id) => format!("id={id}"),
+            Some(id) => format!("id={}", quoted(id)),
             None => "schema=\"$(cat schema.json)\"".to_owned(),
         };
-        let from = self.from.as_ref().map(|from| format!(" from={from}")).unwrap_or_default();
+        let from = self.from.as_ref().map(|from| format!(" from={}", quoted(from))).unwrap_or_default();
         format!("juju run {} check-identity-schema {against}{from}", observed.context.unit)
     }
 }
@@ -160,6 +160,7 @@ fn next(observed: &Observed, request: &Request, invalid: u64) -> String {
     let application = observed.application();
     match (&request.id, &request.from) {
         (Some(to), Some(from)) if to != from => {
+            let (from, to) = (quoted(from), quoted(to));
             format!("juju run {application}/leader migrate-identity-schema from={from} to={to}")
         }
         _ if invalid > 0 => "change the schema or these identities, then check again".to_owned(),

@@ -16,7 +16,7 @@ use super::preconditions::target;
 use super::schema_parameters::{MOST_LISTED, known, shown, text};
 use super::show::note;
 use crate::charm::Observed;
-use crate::juju::{self, Agent};
+use crate::juju::{self, Agent, quoted};
 use crate::kratos::admin::{self, Admin};
 use crate::kratos::schema::IdentitySchema;
 use crate::postgres::identities::{StoredIdentity, count, page};
@@ -72,7 +72,9 @@ pub async fn run(agent: &Agent, observed: &mut Observed) -> juju::Result<()> {
         _ if moved.skipped > 0 => {
             format!(
                 "juju run {} check-identity-schema id={} from={}",
-                observed.context.unit, request.to, request.from
+                observed.context.unit,
+                quoted(&request.to),
+                quoted(&request.from)
             )
         }
         _ => format!("juju status {application}"),
@@ -92,7 +94,7 @@ struct Request {
 
 impl Request {
     fn command(&self, application: &str, is_dry: bool) -> String {
-        let Self { from, to, .. } = self;
+        let (from, to) = (quoted(&self.from), quoted(&self.to));
         format!("juju run {application}/leader migrate-identity-schema from={from} to={to} dry-run={is_dry}")
     }
 }

@@ -12,7 +12,7 @@ use super::facts::known_facts;
 use super::observed::Observed;
 use super::obstacles::obstacles;
 use crate::integrations::database::Answer;
-use crate::juju::{Status, StatusKind};
+use crate::juju::{Status, StatusKind, quoted};
 use crate::kratos::config::{self, KratosConfig};
 use crate::kratos::rendered::{default_schema, schemas};
 use crate::kratos::schema::document;
@@ -70,9 +70,10 @@ pub async fn look(observed: &mut Observed) {
             },
             _ => "an unknown number of".to_owned(),
         };
+        let word = quoted(id);
         tracing::warn!(
             "identity schema {id} changes, and {users} identities use it; whether they fit is told by: \
-             juju run {} check-identity-schema id={id} from={id}",
+             juju run {} check-identity-schema id={word} from={word}",
             observed.context.unit
         );
     }
@@ -116,7 +117,8 @@ pub fn complaint(observed: &Observed) -> Option<Status> {
     let first = kept.keys().next()?;
     let application = observed.application();
     let to = default_schema(text.as_bytes()).unwrap_or_default();
-    let command = format!("juju run {application}/leader migrate-identity-schema from={first} to={to}");
+    let (from, to) = (quoted(first), quoted(&to));
+    let command = format!("juju run {application}/leader migrate-identity-schema from={from} to={to}");
     let message = match &observed.schema_users {
         SchemaUsers::Known(users) => {
             let of = |id: &String| format!("{id} ({})", users.get(id).copied().unwrap_or_default());

@@ -14,6 +14,7 @@ mod secret_uri;
 mod status;
 pub mod transport;
 mod types;
+mod word;
 mod yaml;
 
 pub use agent::{
@@ -31,3 +32,4 @@ pub use secret_uri::SecretUri;
 pub use status::{Status, StatusKind};
 pub use transport::{ExecTransport, Output, Transport};
 pub use types::{Databag, Port, RelationId, Scope, UnitName};
+pub use word::quoted;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Desk, Parameters, Stop};
 use crate::actions::parameters::text;
+use crate::juju::quoted;
 use crate::kratos::addresses;
 
 /// The id of the identity that the parameters name; a UUID, so that it may stand in a path.
@@ -35,12 +36,6 @@ fn again(desk: &Desk<'_>, parameters: &Parameters, one: &str) -> String {
     let others =
         others.filter_map(|name| Some(format!(" {name}={}", quoted(&text(parameters, name).ok()??))));
     desk.again(&format!("{one}{}", others.collect::<String>()))
-}
-
-/// A text as a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_.:/@+=,".contains(char);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn by_email(desk: &Desk<'_>) -> String {
