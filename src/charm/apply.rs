@@ -11,7 +11,7 @@ use super::secrets::{self, Making};
 use super::services::{self, ServiceFailure};
 use crate::integrations::logging;
 use crate::integrations::peers::WORKLOAD_VERSION;
-use crate::juju::{self, Agent, Bag, Status};
+use crate::juju::{self, Agent, Bag, Status, StatusKind};
 use crate::pebble::{Client, Layer, LogTarget};
 
 /// What came out of it, for the status.
@@ -20,6 +20,8 @@ pub struct Applied {
     pub failure: Option<ServiceFailure>,
     /// The status that was shown meanwhile.
     pub shown: Option<Status>,
+    /// What Juju does not do, so that nothing was started.
+    pub refused: Option<Status>,
     /// What Kubernetes did not do.
     pub cluster: Vec<Status>,
 }
@@ -40,7 +42,15 @@ pub async fn apply(
     }
     for Making { label, content } in &desired.new_secrets {
         tracing::info!("creating the secret {label}");
-        tolerate(secrets::add(agent, label, content).await)?;
+        if let Err(error) = secrets::add(agent, label, content).await {
+            if error.is_unavailable() {
+                return Err(error);
+            }
+            // Nothing runs with a secret that nobody keeps.
+            tracing::warn!("{error}");
+            let refused = Status::new(StatusKind::Waiting, format!("Waiting for secret creation: {error}"));
+            return Ok(Applied { refused: Some(refused), ..Applied::default() });
+        }
     }
     if let Some((uri, revision)) = &desired.obsolete_secret {
         tracing::info!("removing revision {revision} of {uri}, which nobody needs any more");

@@ -45,7 +45,7 @@ use crate::kubernetes::{Access, Connection};
 use crate::pebble::Client;
 
 /// Handles one event; `access` is the way to Kubernetes, if there is one. An error means that the agent cannot be
-/// reached: the hook has failed and Juju repeats it.
+/// reached, or does not tell what everything depends on: the hook has failed and Juju repeats it.
 pub async fn dispatch(
     agent: &Agent,
     context: Context,

@@ -149,7 +149,7 @@ async fn peer_relation(
 /// What the other units published: a call for each, and only actions depend on it.
 async fn other_units(agent: &Agent, id: &RelationId) -> juju::Result<BTreeMap<UnitName, Option<String>>> {
     let mut others = BTreeMap::new();
-    for unit in absent_if_gone(agent.relation_units(id).await)?.unwrap_or_default() {
+    for unit in absent_if_no_relation(agent.relation_units(id).await)?.unwrap_or_default() {
         let version = bag(agent, id, Entity::Unit(&unit)).await?.remove(peers::WORKLOAD_VERSION);
         others.insert(unit, version);
     }
@@ -164,14 +164,14 @@ async fn database_relations(
 ) -> juju::Result<Vec<DatabaseRelation>> {
     let mut relations = Vec::new();
     for id in ids {
-        let app = absent_if_gone(agent.relation_app(&id).await)?.flatten();
+        let app = absent_if_no_relation(agent.relation_app(&id).await)?.flatten();
         let remote = match &app {
             Some(app) => bag(agent, &id, Entity::App(app)).await?,
             None => Databag::new(),
         };
         let mut remote_units = Vec::new();
         if remote.contains_key("subordinated") {
-            for unit in absent_if_gone(agent.relation_units(&id).await)?.unwrap_or_default() {
+            for unit in absent_if_no_relation(agent.relation_units(&id).await)?.unwrap_or_default() {
                 remote_units.push(bag(agent, &id, Entity::Unit(&unit)).await?);
             }
         }
@@ -209,7 +209,7 @@ async fn relation(
 ) -> juju::Result<Relation> {
     let mut relation = Relation::new(id);
     let id = &relation.id;
-    if let Some(app) = absent_if_gone(agent.relation_app(id).await)?.flatten() {
+    if let Some(app) = absent_if_no_relation(agent.relation_app(id).await)?.flatten() {
         relation.remote = bag(agent, id, Entity::App(&app)).await?;
     }
     if is_leader {
@@ -219,7 +219,7 @@ async fn relation(
         relation.own_unit = bag(agent, id, Entity::Unit(&context.unit)).await?;
     }
     if endpoint.remote_units {
-        for unit in absent_if_gone(agent.relation_units(id).await)?.unwrap_or_default() {
+        for unit in absent_if_no_relation(agent.relation_units(id).await)?.unwrap_or_default() {
             let remote = bag(agent, id, Entity::Unit(&unit)).await?;
             relation.remote_units.insert(unit, remote);
         }
@@ -237,7 +237,18 @@ async fn relation(
 
 /// A databag; that of a relation that went away meanwhile reads as empty.
 async fn bag(agent: &Agent, id: &RelationId, entity: Entity<'_>) -> juju::Result<Databag> {
-    Ok(absent_if_gone(agent.relation_get(id, entity).await)?.unwrap_or_default())
+    Ok(absent_if_no_relation(agent.relation_get(id, entity).await)?.unwrap_or_default())
+}
+
+/// What a relation holds is not there where the relation, or the right to read it, is not. A read that fails otherwise
+/// tells nothing: were it taken for empty, a passing error of Juju would take a mail server or a history away.
+fn absent_if_no_relation<T>(result: juju::Result<T>) -> juju::Result<Option<T>> {
+    match result {
+        Err(juju::Error::Failed { command, code, text }) if !text.to_lowercase().contains("not found") => {
+            Err(juju::Error::Failed { command, code, text })
+        }
+        result => absent_if_gone(result),
+    }
 }
 
 /// Only an agent that cannot be reached is an error: what it refuses to tell is not there for us.
@@ -296,4 +307,22 @@ async fn container(pebble: &Client, place: &Place) -> Result<Container, pebble::
         files: contents,
         version: Version::NotAsked,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relation_that_cannot_be_read_is_not_taken_for_empty() {
+        let failed =
+            |text: &str| juju::Error::Failed { command: "relation-get", code: 1, text: text.to_owned() };
+        let read = |error| absent_if_no_relation::<()>(Err(error));
+        assert_eq!(read(failed("settings not found")).unwrap(), None);
+        assert_eq!(read(juju::Error::NotLeader { command: "relation-get" }).unwrap(), None);
+        let gone =
+            juju::Error::RelationNotFound { command: "relation-get", text: "relation not found".into() };
+        assert_eq!(read(gone).unwrap(), None);
+        assert!(read(failed("the state changes too quickly")).is_err());
+    }
 }

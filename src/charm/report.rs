@@ -14,6 +14,7 @@ pub fn status(observed: &Observed, applied: &Applied) -> Status {
     if let Some(failure) = &applied.failure {
         statuses.push(Status::new(StatusKind::Blocked, with_command(observed, failure)));
     }
+    statuses.extend(applied.refused.clone());
     statuses.extend(complaints(observed));
     statuses.extend(applied.cluster.iter().cloned());
     worst(statuses).unwrap_or_else(|| Status::new(StatusKind::Active, ""))

@@ -128,7 +128,8 @@ pub fn making(observed: &Observed) -> Vec<Making> {
     let cookie = Making { label: COOKIE_LABEL, content: of(&[COOKIE_KEY]) };
     let kratos = Making { label: KRATOS_LABEL, content: of(&[DEFAULT_KEY, CIPHER_KEY]) };
     match observed.kratos_secrets {
-        Stored::Absent => vec![cookie, kratos],
+        // The cookie last: with it a deployment counts as an old one, and Juju may have kept a half of a failed dispatch.
+        Stored::Absent => vec![kratos, cookie],
         Stored::Unreadable(_) | Stored::Ready(_) => vec![cookie],
     }
 }

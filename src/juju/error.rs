@@ -39,7 +39,7 @@ pub enum Error {
     /// The command succeeded with an output that does not have the expected shape.
     #[error("{command}: unexpected output: {what}")]
     Unexpected { command: &'static str, what: String },
-    /// The agent cannot be reached at all. The only failure for which a hook may exit non-zero.
+    /// The agent cannot be reached at all. The only failure of a write for which a hook may exit non-zero.
     #[error("{command}: the Juju agent cannot be reached")]
     Unavailable { command: &'static str, source: io::Error },
     /// The file that hands content to the agent could not be written.

@@ -61,6 +61,24 @@ async fn a_read_that_only_saves_a_write_fails_no_hook() {
 }
 
 #[tokio::test]
+async fn nothing_starts_with_a_secret_that_juju_does_not_keep() {
+    let mut observed = super::ready();
+    observed.cookie_secret = super::Stored::Absent;
+    let transport = Arc::new(Refusing { command: "secret-add", is_reached: true, lines: Mutex::default() });
+    let agent = Agent::with_transport(transport.clone());
+    let pebble = crate::pebble::Client::new("/nowhere/pebble.socket");
+    let applied =
+        crate::charm::apply::apply(&agent, &pebble, &observed, &super::desired(&observed)).await.unwrap();
+    // The services were not even tried: there is no Pebble behind this socket.
+    assert!(applied.failure.is_none(), "{applied:?}");
+    let status = crate::charm::report::status(&observed, &applied);
+    let text = "Waiting for secret creation: secret-add failed with exit code 1: bad luck";
+    assert_eq!(status, crate::juju::Status::new(crate::juju::StatusKind::Waiting, text));
+    let added = transport.lines.lock().unwrap().iter().filter(|line| line.starts_with("secret-add")).count();
+    assert_eq!(added, 1);
+}
+
+#[tokio::test]
 async fn an_action_in_which_a_command_is_refused_fails_as_an_action() {
     for (action, command) in [
         ("run-migration", "action-get"),

@@ -84,7 +84,7 @@ fn weakness_66_the_leader_of_a_new_deployment_makes_the_secrets_once_and_starts_
     let older = environment(&observed);
     assert!(!older.contains_key("SECRETS_DEFAULT") && !older.contains_key("SECRETS_CIPHER"), "as it was");
     observed.cookie_secret = Stored::Absent;
-    assert_eq!(labels(&observed), ["cookie_secret", "kratos_secrets"]);
+    assert_eq!(labels(&observed), ["kratos_secrets", "cookie_secret"], "what marks it as made comes last");
     let new = environment(&observed);
     assert_eq!(new["SECRETS_COOKIE"], "[\"cookie-of-now\"]");
     assert_eq!(new["SECRETS_DEFAULT"], "[\"default-of-now\"]");
