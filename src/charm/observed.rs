@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cluster::Cluster;
+use super::facts::workload_version;
 use super::schemas::SchemaUsers;
 use super::secrets::{Content, Stored};
 use crate::integrations::Relation;
@@ -106,7 +107,7 @@ impl Container {
 impl Observed {
     /// The options, or the one that cannot be used.
     pub fn options(&self) -> Result<Options, InvalidOption> {
-        Options::parse(self.application(), &self.config)
+        Options::parse(self.application(), &self.config, workload_version(self).as_ref())
     }
 
     /// The name of this application.

@@ -33,7 +33,7 @@ const TAKEN: &str = "Configuration change processed successfully";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Taken,
-    /// The old configuration goes on.
+    /// The old configuration goes on, or will when its file is back: of identity schemas Kratos only tells.
     Refused,
     /// It does not answer, or does not tell: a restart will.
     Silent,

@@ -125,7 +125,7 @@ mod tests {
     fn facts(options: &[(&str, bool)]) -> Facts {
         let config = options.iter().map(|(option, value)| ((*option).to_owned(), json!(value))).collect();
         let mut facts = Facts::sample();
-        facts.options = Options::parse("kratos", &config).unwrap();
+        facts.options = Options::parse("kratos", &config, None).unwrap();
         facts.login_ui.login_url = Some("https://ui.example.com/login".to_owned());
         facts.public_url = Some(PublicUrl::parse("https://id.example.com").unwrap());
         facts

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn options(config: serde_json::Value) -> Options {
-        Options::parse("kratos", &config.as_object().unwrap().clone().into_iter().collect()).unwrap()
+        Options::parse("kratos", &config.as_object().unwrap().clone().into_iter().collect(), None).unwrap()
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Facts {
         Self {
             place: Place::pod(),
             version: WorkloadVersion::parse("v26.2.0"),
-            options: Options::parse("kratos", &BTreeMap::new()).unwrap(),
+            options: Options::parse("kratos", &BTreeMap::new(), None).unwrap(),
             dsn: Dsn::parse("postgres://u:sesame@db:5432/idp").unwrap(),
             secrets: Secrets { cookie: vec![Secret("0123456789abcdef".to_owned())], ..Secrets::default() },
             login_ui: LoginUi::default(),

@@ -96,8 +96,9 @@ pub fn read(text: &str) -> Result<Facts, String> {
     };
     Ok(Facts {
         place: Place::pod(),
+        options: Options::parse("kratos", &input.options, version.as_ref())
+            .map_err(|invalid| invalid.to_string())?,
         version,
-        options: Options::parse("kratos", &input.options).map_err(|invalid| invalid.to_string())?,
         dsn: Dsn::parse(&input.dsn).map_err(|error| format!("dsn: {error}"))?,
         secrets: input.secrets,
         login_ui: input.login_ui,

@@ -45,7 +45,7 @@ impl IdentitySchema {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| Error::Json { line: error.line(), column: error.column() })?;
         let schema = Self::new(&document)?;
-        match fault_of_schema(&document) {
+        match fault_of_schema(&document, None) {
             Some(fault) => Err(Error::Refused(fault)),
             None => Ok(schema),
         }

@@ -12,6 +12,7 @@ use super::facts::SchemaSet;
 use super::options::{fault_of_id, fault_of_schema};
 use super::provider::{OidcProvider, spelled};
 use super::secret::Secret;
+use super::version::WorkloadVersion;
 
 /// The key that names the default among the schemas.
 const DEFAULT_SCHEMA: &str = "default.schema";
@@ -46,8 +47,11 @@ pub struct Providers {
     pub refused: Vec<String>,
 }
 
-/// The schemas; `None`: nobody stored any.
-pub fn schemas(data: &BTreeMap<String, String>) -> Result<Option<SchemaSet>, String> {
+/// The schemas, for a Kratos of this version (`None`: the newest known). `None`: nobody stored any.
+pub fn schemas(
+    data: &BTreeMap<String, String>,
+    version: Option<&WorkloadVersion>,
+) -> Result<Option<SchemaSet>, String> {
     if data.is_empty() {
         return Ok(None);
     }
@@ -57,7 +61,7 @@ pub fn schemas(data: &BTreeMap<String, String>) -> Result<Option<SchemaSet>, Str
     for (id, text) in data.iter().filter(|(id, _)| *id != DEFAULT_SCHEMA) {
         let schema: Value =
             serde_json::from_str(text).map_err(|_| format!("{} is no JSON object", shown(id)))?;
-        if let Some(fault) = fault_of_id(id).or_else(|| fault_of_schema(&schema)) {
+        if let Some(fault) = fault_of_id(id).or_else(|| fault_of_schema(&schema, version)) {
             return Err(format!("{}: {fault}", shown(id)));
         }
         schemas.insert(id.clone(), schema);
@@ -193,9 +197,9 @@ mod tests {
     fn weakness_2_schemas_of_the_admin_ui_are_read() {
         let person = json!({"properties": {"traits": {"properties": {"email": {"type": "string"}}}}});
         let stored = data(&[("default.schema", "person\n"), ("person", &person.to_string())]);
-        let set = schemas(&stored).unwrap().unwrap();
+        let set = schemas(&stored, None).unwrap().unwrap();
         assert_eq!((set.default_id.as_str(), &set.schemas["person"]), ("person", &person));
-        assert_eq!(schemas(&data(&[])), Ok(None));
+        assert_eq!(schemas(&data(&[]), None), Ok(None));
         for (pairs, reason) in [
             (vec![("person", "{}")], "it has no key default.schema"),
             (vec![("default.schema", ""), ("person", "{}")], "it has no key default.schema"),
@@ -210,7 +214,7 @@ mod tests {
             ),
             (vec![("default.schema", "person"), ("person", "{")], "person is no JSON object"),
         ] {
-            assert_eq!(schemas(&data(&pairs)), Err(reason.to_owned()));
+            assert_eq!(schemas(&data(&pairs), None), Err(reason.to_owned()));
         }
     }
 
@@ -260,7 +264,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_data_is_read_or_refused(stored in proptest::collection::btree_map(".{0,12}", ".{0,40}", 0..4), text in ".{0,60}") {
-            let _ = (schemas(&stored), providers(&stored));
+            let _ = (schemas(&stored, None), providers(&stored));
             let _ = providers(&data(&[(PROVIDERS, &text)]));
         }
     }

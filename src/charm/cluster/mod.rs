@@ -12,6 +12,7 @@ mod write;
 pub use status::{complaints, trust, unread};
 pub use write::{DesiredCluster, apply, desired, mark};
 
+use super::facts::workload_version;
 use super::observed::Observed;
 use crate::kratos::facts::SchemaSet;
 use crate::kratos::stored::{self, ConfigMapNames, Providers};
@@ -76,7 +77,8 @@ impl<T> From<Result<T, Error>> for Told<T> {
 impl Observed {
     /// The identity schemas that somebody stored, or what is wrong with them.
     pub fn stored_schemas(&self) -> Result<Option<SchemaSet>, String> {
-        self.config_maps().map_or(Ok(None), |maps| stored::schemas(&maps.schemas.data))
+        self.config_maps()
+            .map_or(Ok(None), |maps| stored::schemas(&maps.schemas.data, workload_version(self).as_ref()))
     }
 
     /// The OIDC providers that somebody stored, or why their list cannot be read.

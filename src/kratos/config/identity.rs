@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::notes::{Note, Source, shown};
 use crate::kratos::facts::{Facts, SchemaSet};
 use crate::kratos::options::{fault_of_id, fault_of_schema};
+use crate::kratos::version::WorkloadVersion;
 
 /// The schema that identities get unless told otherwise.
 pub const DEFAULT_SCHEMA: &str = "social_user_v0";
@@ -31,7 +32,7 @@ struct Schema {
 
 impl Identity {
     pub fn new(facts: &Facts, notes: &mut Vec<Note>) -> Self {
-        let stored = || usable(facts.stored_schemas.clone()?, notes);
+        let stored = || usable(facts.stored_schemas.clone()?, facts.version.as_ref(), notes);
         match facts.options.schema_set().or_else(stored) {
             Some(SchemaSet { default_id, schemas }) => Self {
                 default_schema_id: default_id,
@@ -52,9 +53,9 @@ impl Schema {
 }
 
 /// The ConfigMap's schemas, wholly or not at all: identities may have any of them.
-fn usable(set: SchemaSet, notes: &mut Vec<Note>) -> Option<SchemaSet> {
+fn usable(set: SchemaSet, version: Option<&WorkloadVersion>, notes: &mut Vec<Note>) -> Option<SchemaSet> {
     let fault = set.schemas.iter().find_map(|(id, schema)| {
-        let fault = fault_of_id(id).or_else(|| fault_of_schema(schema))?;
+        let fault = fault_of_id(id).or_else(|| fault_of_schema(schema, version))?;
         Some(format!("of {}, {fault}", shown(id)))
     });
     let is_default_there = set.schemas.contains_key(&set.default_id);

@@ -19,7 +19,7 @@ mod oidc;
 /// Facts with these options; the rest as in [`Facts::sample`].
 fn facts(config: Value) -> Facts {
     let config = config.as_object().unwrap().clone().into_iter().collect();
-    Facts { options: Options::parse("kratos", &config).unwrap(), ..Facts::sample() }
+    Facts { options: Options::parse("kratos", &config, None).unwrap(), ..Facts::sample() }
 }
 
 /// A login user interface with every page.
@@ -141,7 +141,7 @@ fn row_53_a_schema_is_its_own_url() {
 fn the_bundled_schemas_keep_their_ids_and_traits() {
     for (id, text) in BUNDLED_SCHEMAS {
         let schema: Value = serde_json::from_str(text).unwrap();
-        assert_eq!(crate::kratos::options::fault_of_schema(&schema), None);
+        assert_eq!(crate::kratos::options::fault_of_schema(&schema, None), None);
         let traits = &schema["properties"]["traits"]["properties"];
         let kratos = &traits["email"]["ory.sh/kratos"];
         assert_eq!(kratos["credentials"]["password"]["identifier"], true, "{id}");

@@ -12,6 +12,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::facts::SchemaSet;
+use super::version::WorkloadVersion;
 
 pub use schemas::{fault_of_id, fault_of_schema};
 
@@ -56,9 +57,13 @@ pub struct InvalidOption {
 const LEVELS: &str = "it is one of panic, fatal, error, warn, info, debug, trace";
 
 impl Options {
-    /// Checks `config` (what `config-get` returns) for the named application.
-    pub fn parse(application: &str, config: &BTreeMap<String, Value>) -> Result<Self, InvalidOption> {
-        let reader = Reader { application, config };
+    /// Checks `config` (what `config-get` returns) for the named application and its Kratos; `None`: the newest known.
+    pub fn parse(
+        application: &str,
+        config: &BTreeMap<String, Value>,
+        version: Option<&WorkloadVersion>,
+    ) -> Result<Self, InvalidOption> {
+        let reader = Reader { application, config, version };
         Ok(Self {
             log_level: reader.log_level()?,
             dev: reader.boolean("dev", false)?,
@@ -99,6 +104,7 @@ impl Options {
 struct Reader<'a> {
     application: &'a str,
     config: &'a BTreeMap<String, Value>,
+    version: Option<&'a WorkloadVersion>,
 }
 
 impl Reader<'_> {
@@ -185,9 +191,16 @@ impl Reader<'_> {
         let url =
             if text.contains("://") { Url::parse(&text) } else { Url::parse(&format!("http://{text}")) };
         match url {
-            Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5") && url.has_host() => Ok(text),
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host() => {
+                Ok(text)
+            }
             // A proxy's URL may hold a password: it is not repeated.
-            _ => self.refuse(option, "(not shown)", "it is an http://, https:// or socks5:// URL", EXAMPLE),
+            _ => self.refuse(
+                option,
+                "(not shown)",
+                "it is an http://, https://, socks5:// or socks5h:// URL",
+                EXAMPLE,
+            ),
         }
     }
 
@@ -225,7 +238,7 @@ mod tests {
 
     fn parse(config: Value) -> Result<Options, InvalidOption> {
         let config = config.as_object().unwrap().clone().into_iter().collect();
-        Options::parse("kratos", &config)
+        Options::parse("kratos", &config, None)
     }
 
     #[test]
@@ -234,7 +247,7 @@ mod tests {
         let defaults = file["options"].as_mapping().unwrap().iter().map(|(name, option)| {
             (name.as_str().unwrap().to_owned(), serde_json::to_value(&option["default"]).unwrap())
         });
-        let declared = Options::parse("kratos", &defaults.collect()).unwrap();
+        let declared = Options::parse("kratos", &defaults.collect(), None).unwrap();
         assert_eq!(declared, parse(json!({})).unwrap());
     }
 
@@ -256,9 +269,15 @@ mod tests {
 
     #[test]
     fn proxies_are_what_go_takes_for_one() {
-        for proxy in
-            ["http://u:p@proxy:3128", "https://proxy", "socks5://proxy:1080", "10.0.0.1:3128", "proxy", ""]
-        {
+        for proxy in [
+            "http://u:p@proxy:3128",
+            "https://proxy",
+            "socks5://proxy:1080",
+            "socks5h://proxy:1080",
+            "10.0.0.1:3128",
+            "proxy",
+            "",
+        ] {
             assert_eq!(parse(json!({"http_proxy": proxy})).unwrap().http_proxy, proxy);
         }
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{InvalidOption, Reader};
+use crate::kratos::version::WorkloadVersion;
 
 const SCHEMAS: &str = "identity_schemas";
 const DEFAULT: &str = "default_identity_schema_id";
@@ -40,7 +41,7 @@ impl Reader<'_> {
             return refuse("it is empty".to_owned());
         }
         for (id, schema) in &schemas {
-            if let Some(fault) = fault_of_id(id).or_else(|| fault_of_schema(schema)) {
+            if let Some(fault) = fault_of_id(id).or_else(|| fault_of_schema(schema, self.version)) {
                 let id: String = id.chars().take(40).flat_map(char::escape_debug).collect();
                 return refuse(format!("of \"{id}\", {fault}"));
             }
@@ -74,8 +75,9 @@ pub fn fault_of_id(id: &str) -> Option<String> {
     Some(fault.to_owned())
 }
 
-/// What is wrong with an identity schema, if anything is: the rules that Kratos checks when it loads one.
-pub fn fault_of_schema(schema: &Value) -> Option<String> {
+/// What is wrong with an identity schema, if anything is: the rules that a Kratos of this version (`None`: the newest
+/// known) checks when it loads one.
+pub fn fault_of_schema(schema: &Value, version: Option<&WorkloadVersion>) -> Option<String> {
     let fault = if !schema.is_object() {
         "the schema is no JSON object"
     } else if schema.to_string().len() > LARGEST_SCHEMA {
@@ -83,12 +85,12 @@ pub fn fault_of_schema(schema: &Value) -> Option<String> {
     } else if !jsonschema::draft7::meta::is_valid(schema) {
         "the schema is no JSON schema (draft 7)"
     } else {
-        return fault_of_traits(&schema["properties"]["traits"]);
+        return fault_of_traits(&schema["properties"]["traits"], &extensions(version));
     };
     Some(fault.to_owned())
 }
 
-fn fault_of_traits(traits: &Value) -> Option<String> {
+fn fault_of_traits(traits: &Value, known: &Value) -> Option<String> {
     let Some(properties) = traits["properties"].as_object().filter(|properties| !properties.is_empty())
     else {
         return Some("the schema has no properties.traits.properties".to_owned());
@@ -97,14 +99,15 @@ fn fault_of_traits(traits: &Value) -> Option<String> {
         return Some("properties.traits is not of type object".to_owned());
     }
     properties.iter().find_map(|(name, kind)| {
-        let fault = if kind.is_object() { fault_of_trait(kind)? } else { "it is no object".to_owned() };
+        let fault =
+            if kind.is_object() { fault_of_trait(kind, known)? } else { "it is no object".to_owned() };
         let name: String = name.chars().take(40).flat_map(char::escape_debug).collect();
         Some(format!("in the trait \"{name}\", {fault}"))
     })
 }
 
 /// What is wrong in the schema of a trait, or in one that it holds.
-fn fault_of_trait(kind: &Value) -> Option<String> {
+fn fault_of_trait(kind: &Value, known: &Value) -> Option<String> {
     let format = kind.get("format").filter(|_| !kind[EXTENSION]["verification"].is_null());
     if let Some(format) = format.filter(|format| !VERIFIABLE.iter().any(|known| *format == known)) {
         return Some(format!(
@@ -112,27 +115,28 @@ fn fault_of_trait(kind: &Value) -> Option<String> {
             VERIFIABLE.join(", ")
         ));
     }
-    fault_of_extension(kind)
+    fault_of_extension(kind, known)
 }
 
-fn fault_of_extension(kind: &Value) -> Option<String> {
+fn fault_of_extension(kind: &Value, known: &Value) -> Option<String> {
     let Value::Object(kind) = kind else { return None };
     if let Some(extension) = kind.get(EXTENSION) {
-        let validator = jsonschema::draft7::new(&extensions()).ok()?;
+        let validator = jsonschema::draft7::new(known).ok()?;
         if let Some(error) = validator.iter_errors(extension).next() {
             let path = error.instance_path().to_string();
             return Some(format!("Kratos does not know what \"{EXTENSION}\"{path} holds"));
         }
     }
-    kind.values().find_map(fault_of_extension)
+    kind.values().find_map(|kind| fault_of_extension(kind, known))
 }
 
 /// What Kratos lets stand under its keyword, as a JSON schema.
-fn extensions() -> Value {
+fn extensions(version: Option<&WorkloadVersion>) -> Value {
+    let is_old = version.is_some_and(|version| Some(version) < WorkloadVersion::parse("v25.4.0").as_ref());
     let only = |known: Value| json!({"type": "object", "additionalProperties": false, "properties": known});
     let flag = |name: &str| only(json!({name: {"type": "boolean"}}));
     let way = json!({"type": "string", "enum": ["email", "sms"]});
-    only(json!({
+    let mut known = json!({
         "credentials": only(json!({
             "password": flag("identifier"),
             "webauthn": flag("identifier"),
@@ -142,8 +146,13 @@ fn extensions() -> Value {
         })),
         "verification": only(json!({"via": way})),
         "recovery": only(json!({"via": way})),
-        "organizations": only(json!({"matcher": {"type": "string", "enum": ["email_domain"]}})),
-    }))
+    });
+    if is_old {
+        known["recovery"] = only(json!({"via": {"type": "string", "enum": ["email"]}}));
+    } else {
+        known["organizations"] = only(json!({"matcher": {"type": "string", "enum": ["email_domain"]}}));
+    }
+    only(known)
 }
 
 #[cfg(test)]
@@ -156,7 +165,7 @@ mod tests {
     fn parse(schemas: &str, default: Value) -> Result<Options, InvalidOption> {
         let config =
             BTreeMap::from([(SCHEMAS.to_owned(), Value::from(schemas)), (DEFAULT.to_owned(), default)]);
-        Options::parse("kratos", &config)
+        Options::parse("kratos", &config, None)
     }
 
     fn user() -> Value {
@@ -175,7 +184,7 @@ mod tests {
         for text in ["unset", "", " \n"] {
             assert_eq!(
                 parse(text, "unset".into()).unwrap(),
-                Options::parse("kratos", &BTreeMap::new()).unwrap()
+                Options::parse("kratos", &BTreeMap::new(), None).unwrap()
             );
         }
         assert!(parse("unset", "nobody".into()).unwrap().schema_set().is_none());
@@ -183,8 +192,14 @@ mod tests {
 
     #[test]
     fn kratos_knows_what_a_trait_may_be_for() {
-        let fault =
-            |kind: Value| fault_of_schema(&json!({"properties": {"traits": {"properties": {"mail": kind}}}}));
+        let fault_for = |kind: Value, version: Option<&str>| {
+            let version = version.and_then(WorkloadVersion::parse);
+            fault_of_schema(
+                &json!({"properties": {"traits": {"properties": {"mail": kind}}}}),
+                version.as_ref(),
+            )
+        };
+        let fault = |kind: Value| fault_for(kind, None);
         let with = |extension: Value| json!({"type": "string", EXTENSION: extension});
         for good in [
             with(json!({})),
@@ -197,6 +212,13 @@ mod tests {
             json!({"type": "string", "format": "uri", EXTENSION: {"recovery": {"via": "email"}}}),
         ] {
             assert_eq!(fault(good.clone()), None, "{good}");
+            assert_eq!(fault_for(good.clone(), Some("v25.4.0")), None, "{good}");
+        }
+        for newer in
+            [json!({"recovery": {"via": "sms"}}), json!({"organizations": {"matcher": "email_domain"}})]
+        {
+            let fault = fault_for(with(newer.clone()), Some("v1.3.1")).unwrap_or_default();
+            assert!(fault.contains("Kratos does not know what"), "{newer}: {fault}");
         }
         for (bad, place) in [
             (with(json!({"verification": {"via": "mail"}})), "\"ory.sh/kratos\"/verification/via holds"),
@@ -217,7 +239,7 @@ mod tests {
             assert!(fault.contains(place), "{bad}: {fault}");
         }
         let large = json!({"description": "x".repeat(LARGEST_SCHEMA), "properties": user()["properties"]});
-        assert_eq!(fault_of_schema(&large).unwrap(), "the schema is larger than 1 MiB");
+        assert_eq!(fault_of_schema(&large, None).unwrap(), "the schema is larger than 1 MiB");
     }
 
     #[test]

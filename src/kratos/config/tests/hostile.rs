@@ -253,7 +253,7 @@ prop_compose! {
         let mut pages = pages.into_iter();
         let mut page = || pages.next().flatten();
         Some(Facts {
-            options: Options::parse("kratos", &config).ok()?,
+            options: Options::parse("kratos", &config, None).ok()?,
             version: version.and_then(WorkloadVersion::parse),
             secrets: Secrets {
                 cipher: if is_ciphering { vec![Secret("c".repeat(32))] } else { vec![] },
