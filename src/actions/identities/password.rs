@@ -53,15 +53,14 @@ pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option
 impl NewPassword {
     /// The failure of a request that carried the password, where that may be the reason.
     pub fn refused(&self, what: &str, error: &admin::Error) -> Option<Stop> {
-        let (admin::Error::Refused { reason, .. } | admin::Error::Server { reason, .. }) = error else {
-            return None;
-        };
+        let admin::Error::Refused { code, reason } = error else { return None };
         let length = self.secret.0.len();
-        let is_long = length > BCRYPT_LIMIT && matches!(error, admin::Error::Refused { .. });
-        if !is_long && !reason.to_lowercase().contains("password") {
+        let is_long = length > BCRYPT_LIMIT;
+        // The hasher refuses with a 500, whatever its words; any other refusal may have another reason.
+        if !(is_long && *code == 500) && !reason.to_lowercase().contains("password") {
             return None;
         }
-        let hint = if length > BCRYPT_LIMIT {
+        let hint = if is_long {
             format!(
                 " (it has {length} bytes; Kratos hashes it with bcrypt unless configured otherwise, which takes at most \
                  {BCRYPT_LIMIT})"
