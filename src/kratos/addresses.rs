@@ -31,13 +31,17 @@ pub async fn holders(dsn: &Dsn, email: &str) -> Result<Vec<String>, Error> {
     ids
 }
 
-/// Whether an identity with exactly this schema and these traits (JSON) is there.
+/// Whether an identity with exactly this schema and these traits (JSON) is there. Traits that PostgreSQL cannot hold
+/// (class 22, such as `\u0000` or a number that is too large) are nobody's.
 pub async fn is_there(dsn: &Dsn, schema_id: &str, traits: &str) -> Result<bool, Error> {
     const SQL: &str =
         "SELECT EXISTS (SELECT FROM identities WHERE schema_id = $1 AND traits::jsonb = $2::text::jsonb)";
     let connection = open(dsn).await?;
     let row = connection.client().query_one(SQL, &[&schema_id, &traits]).await;
-    let found = row.and_then(|row| row.try_get(0)).map_err(|error| connection.explain(&error));
+    let found = match row.and_then(|row| row.try_get(0)) {
+        Err(error) if error.code().is_some_and(|state| state.code().starts_with("22")) => Ok(false),
+        found => found.map_err(|error| connection.explain(&error)),
+    };
     connection.close().await;
     found
 }

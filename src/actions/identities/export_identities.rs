@@ -97,10 +97,10 @@ fn fetch(desk: &Desk<'_>, path: &str) -> String {
     format!("{} && juju scp {}:{here} .", pebble_by_hand(&desk.unit, &pull), desk.unit)
 }
 
-/// How both copies of the file are removed.
+/// How both copies of the file are removed, the one in the workload also if the other was never made.
 fn remove(desk: &Desk<'_>, path: &str) -> String {
     let unit = &desk.unit;
-    format!("juju ssh {unit} rm {} && {}", passing(path), pebble_by_hand(unit, &format!("rm {path}")))
+    format!("juju ssh {unit} rm -f {} && {}", passing(path), pebble_by_hand(unit, &format!("rm {path}")))
 }
 
 /// Counts, and writes nothing.

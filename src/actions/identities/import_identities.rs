@@ -60,7 +60,8 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     let timeout = number(parameters, "timeout", TIMEOUT, 1..=LONGEST)?;
     let dry = boolean(parameters, "dry-run")?;
     let kept = format!("{path}.import");
-    if boolean(parameters, "restart")? {
+    // A dry run begins at the first line anyway, and forgets nothing of a real one.
+    if boolean(parameters, "restart")? && !dry {
         desk.forget(&kept).await?;
     }
     let stat = desk.pebble.stat(&desk.place.path(&path)).await;
@@ -146,7 +147,7 @@ impl Import<'_> {
 
     async fn batch(
         &self,
-        lines: Vec<(u64, String)>,
+        lines: Vec<(u64, Vec<u8>)>,
         progress: &mut Progress,
         doubtful: bool,
     ) -> Result<(), Stop> {
@@ -224,8 +225,8 @@ impl Import<'_> {
     }
 }
 
-/// The next line; `None`: there is none.
-async fn line(reader: &mut BufReader<DuplexStream>) -> Result<Option<String>, Stop> {
+/// The next line, as it is; `None`: there is none.
+async fn line(reader: &mut BufReader<DuplexStream>) -> Result<Option<Vec<u8>>, Stop> {
     let mut line = Vec::new();
     let unreadable = |error: std::io::Error| Stop::from(format!("The file cannot be read: {error}"));
     let length = reader.take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(unreadable)?;
@@ -237,5 +238,5 @@ async fn line(reader: &mut BufReader<DuplexStream>) -> Result<Option<String>, St
             format!("A line of the file has more than {LONGEST_LINE} bytes: this is no export").into()
         );
     }
-    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+    Ok(Some(line))
 }

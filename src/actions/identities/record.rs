@@ -42,9 +42,9 @@ pub fn line(exact: &Exact) -> (Whole, bool) {
 }
 
 /// The body that creates the identity of a line; an error says what is wrong with the line.
-pub fn body(line: &str) -> Result<Body, String> {
+pub fn body(line: &[u8]) -> Result<Body, String> {
     let bad = |error: serde_json::Error| format!("it is no JSON object (column {})", error.column());
-    let Exact { value, plain } = Exact::parse(line.as_bytes()).map_err(bad)?;
+    let Exact { value, plain } = Exact::parse(line).map_err(bad)?;
     if !value["schema_id"].is_string() {
         return Err("it has no schema_id".to_owned());
     }
@@ -160,7 +160,7 @@ mod tests {
                     {"subject": "a@b", "provider": "github", "use_auto_link": true}]}},
             },
         });
-        let body = body(&text).unwrap();
+        let body = body(text.as_bytes()).unwrap();
         assert_eq!(serde_json::to_value(&body.request).unwrap(), expected);
         assert_eq!(identifiers(&body.value), ["a@b", "google:7", "github:a@b"]);
         assert!(is_unique(&body.value) && !is_unique(&json!({"traits": {"name": "N"}})));
@@ -177,7 +177,7 @@ mod tests {
         let (line, lost) = lined(&json!({"id": "1", "schema_id": "s", "traits": {}, "credentials": {
             "password": {"config": {}}, "oidc": {"config": {"providers": []}}, "code": {}}}));
         assert_eq!((line.as_str(), lost), (r#"{"id":"1","schema_id":"s","traits":{}}"#, false));
-        let wrong = |line: &str| body(line).err().unwrap();
+        let wrong = |line: &str| body(line.as_bytes()).err().unwrap();
         assert_eq!(wrong("{"), "it is no JSON object (column 1)");
         assert_eq!(wrong("7"), "it is no JSON object (column 1)");
         assert_eq!(wrong("{}"), "it has no schema_id");
@@ -199,7 +199,7 @@ mod tests {
         let (line, _) = line(&Exact::parse(identity.as_bytes()).unwrap());
         let line = serde_json::to_string(&line).unwrap();
         assert_eq!(line, identity);
-        let request = serde_json::to_string(&body(&line).unwrap().request).unwrap();
+        let request = serde_json::to_string(&body(line.as_bytes()).unwrap().request).unwrap();
         assert_eq!(request, identity.replace(r#""id":"1","#, ""));
     }
 }

@@ -13,17 +13,17 @@ const DEFAULT: &str = "/tmp/identities.jsonl";
 const ENDING: &str = ".jsonl";
 const MODE: u32 = 0o600;
 
-/// The path that the parameters name.
+/// The path that the parameters name. It is shown in commands, so a shell must take it as one word.
 pub fn path(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Stop> {
     let path = text(parameters, "path")?.unwrap_or_else(|| DEFAULT.to_owned());
     let is_plain = path.starts_with('/')
         && path.ends_with(ENDING)
-        && !path.chars().any(char::is_control)
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
         && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".." | ENDING));
     match is_plain {
         true => Ok(path),
         false => Err(format!(
-            "The path must be absolute, without . and .., and end in {ENDING}: {}",
+            "The path must be absolute, of ASCII letters, digits and /._- only, without . and .., and end in {ENDING}: {}",
             desk.again(&format!("path={DEFAULT}"))
         )
         .into()),

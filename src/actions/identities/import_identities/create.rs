@@ -41,13 +41,13 @@ pub struct Task<'a> {
 
 impl Task<'_> {
     /// Creates lines, some at a time; their fates in their order.
-    pub async fn lines(&self, lines: Vec<(u64, String)>) -> Vec<(u64, Fate)> {
+    pub async fn lines(&self, lines: Vec<(u64, Vec<u8>)>) -> Vec<(u64, Fate)> {
         let fates = lines.into_iter().map(async |(number, line)| (number, self.line(&line).await));
         stream::iter(fates).buffered(AT_ONCE).collect().await
     }
 
-    async fn line(&self, line: &str) -> Fate {
-        if line.trim().is_empty() {
+    async fn line(&self, line: &[u8]) -> Fate {
+        if line.trim_ascii().is_empty() {
             return Fate::Empty;
         }
         let body = match record::body(line) {
@@ -63,6 +63,7 @@ impl Task<'_> {
             return match self.is_there(&body).await {
                 Ok(true) => Fate::There,
                 Ok(false) => Fate::Imported,
+                Err(admin::Error::Refused { reason, .. }) => Fate::Refused(reason),
                 Err(error) => Fate::Trouble(error.to_string()),
             };
         }
@@ -89,7 +90,8 @@ impl Task<'_> {
             Ok(_) => Fate::Imported,
             Err(admin::Error::Conflict { reason }) => match self.is_there(body).await {
                 Ok(true) => Fate::There,
-                Ok(false) => Fate::Refused(reason),
+                // Nobody has an identifier that cannot even be looked up.
+                Ok(false) | Err(admin::Error::Refused { .. }) => Fate::Refused(reason),
                 Err(error) => Fate::Trouble(error.to_string()),
             },
             Err(admin::Error::Refused { reason, .. }) => Fate::Refused(reason),

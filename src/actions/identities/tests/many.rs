@@ -81,7 +81,11 @@ fn schemas() -> Reply {
 
 /// Nobody can be created, as all conflict with those that are there.
 fn conflicting(method: &str, path: &str) -> Reply {
-    if path.starts_with("/schemas") { schemas() } else { refusing(method, path) }
+    match method {
+        _ if path.starts_with("/schemas") => schemas(),
+        "GET" if path.contains("%00") => unstorable(method, path),
+        _ => refusing(method, path),
+    }
 }
 
 /// Schemas can be listed and nothing can be created, by a fault.
@@ -92,7 +96,11 @@ fn full(method: &str, path: &str) -> Reply {
 /// The database cannot hold what it is given.
 fn unstorable(method: &str, path: &str) -> Reply {
     let reason = "ERROR: value too long for type character varying(255) (SQLSTATE 22001)";
-    if method == "POST" { problem(500, reason) } else { two(method, path) }
+    match method {
+        "POST" => problem(500, reason),
+        "GET" if path.contains("%00") => problem(500, "ERROR: invalid byte sequence (SQLSTATE 22021)"),
+        _ => two(method, path),
+    }
 }
 
 const LINES: &str = "/tmp/identities.jsonl";
@@ -134,6 +142,8 @@ async fn every_action_on_many_in_every_world_shows_what_the_golden_file_says() {
         json!({"dry-run": true}),
         json!({"path": "/etc/passwd"}),
         json!({"path": "x.jsonl"}),
+        json!({"path": "/tmp/of today;reboot.jsonl"}),
+        json!({"path": "/tmp/ü.jsonl"}),
         json!({"timeout": 0}),
         json!({"dry-run": "perhaps"}),
         json!({}),
@@ -149,6 +159,8 @@ async fn every_action_on_many_in_every_world_shows_what_the_golden_file_says() {
         text += &workload.shown(trouble, "import-identities", json!({})).await;
     }
     text += &workload.shown(("full", full), "import-identities", json!({})).await;
+    // What the stopped run has kept stays.
+    text += &workload.shown(ok, "import-identities", json!({"dry-run": true, "restart": true})).await;
     text += &workload.shown(("unstorable", unstorable), "import-identities", json!({})).await;
     fs::write(workload.path(LINES), exported.clone() + "\n").unwrap();
     text += &workload.shown(ok, "import-identities", json!({})).await;
@@ -157,10 +169,17 @@ async fn every_action_on_many_in_every_world_shows_what_the_golden_file_says() {
     let ada = json!({"schema_id": "social_user_v0", "traits": {"email": "ada@example.com", "givenName": "Ada", "phone_number": "1"}});
     let other =
         json!({"schema_id": "social_user_v0", "traits": {"email": "ada@example.com", "givenName": "Eve"}});
-    fs::write(workload.path(LINES), lines(&[ada, other])).unwrap();
+    let unheard =
+        json!({"schema_id": "social_user_v0", "traits": {"email": "ada@example.com", "name": "a\0b"}});
+    fs::write(workload.path(LINES), lines(&[ada, other, unheard])).unwrap();
     text += &workload.shown(("conflicting", conflicting), "import-identities", json!({})).await;
+    // Nobody can be looked up by such a name.
+    let nameless = json!({"schema_id": "admin_v0", "traits": {"name": "a\0b"}});
+    fs::write(workload.path(LINES), lines(&[nameless, json!([])])).unwrap();
+    text += &workload.shown(("unstorable", unstorable), "import-identities", json!({"dry-run": true})).await;
     let wrong = [json!([]), json!({"schema_id": "none", "traits": {}}), json!({"schema_id": "admin_v0"})];
-    fs::write(workload.path(LINES), lines(&wrong) + "{").unwrap();
+    let no_text = b"{\"schema_id\":\"admin_v0\",\"traits\":{\"name\":\"\xff\"}}\n";
+    fs::write(workload.path(LINES), [lines(&wrong).as_bytes(), no_text, b"{"].concat()).unwrap();
     text += &workload.shown(ok, "import-identities", json!({})).await;
     fs::remove_file(workload.path(LINES)).unwrap();
     for parameters in [json!({}), json!({"path": "/tmp/../x.jsonl"}), json!({"timeout": -1})] {
