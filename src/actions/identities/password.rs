@@ -57,7 +57,8 @@ impl NewPassword {
         let length = self.secret.0.len();
         let is_long = length > BCRYPT_LIMIT;
         // The hasher refuses with a 500, whatever its words; any other refusal may have another reason.
-        if !(is_long && *code == 500) && !reason.to_lowercase().contains("password") {
+        let is_the_reason = (is_long && *code == 500) || reason.to_lowercase().contains("password");
+        if !is_the_reason {
             return None;
         }
         let hint = if is_long {
