@@ -16,7 +16,7 @@ use super::preflight::{OUR_SESSIONS, preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
 use super::schema::{Migration, Schema};
 use super::stop::{LIMIT, end_sessions, stop};
-use super::survey::{Program, lift_leftover_fence, look, program};
+use super::survey::{Program, lift, look, program};
 use super::verdict::{End, Facts, check_indexes, verdict};
 use super::watch::{Watch, blockers};
 use crate::kratos::command::Kratos;
@@ -96,7 +96,7 @@ async fn run_locked(
     let outcome = run.go(&Counts::new(), quiesce).await;
     if is_fenced {
         // A run that was killed after its last migration left it.
-        run.lift().await?;
+        run.lift().await;
     }
     outcome
 }
@@ -180,9 +180,7 @@ impl Run<'_> {
             },
             Err(failure) => Err(failure),
         };
-        if let Err(failure) = self.lift().await {
-            tracing::error!("the write fence is still up: {failure}; the next dispatch lifts it");
-        }
+        self.lift().await;
         outcome
     }
 
@@ -201,16 +199,15 @@ impl Run<'_> {
         Err(Failure::Fence(format!("these sessions can still write: {}", others.join(", "))))
     }
 
-    async fn lift(&self) -> Result<(), Failure> {
-        let is_lifted = match fence::lift(self.side, &OUR_SESSIONS).await {
-            Ok(is_lifted) => is_lifted,
-            // The side connection may have died with its server, and the lock with it: whoever holds it now lifts.
-            Err(_) => lift_leftover_fence(&self.job.dsn, &self.job.who).await?,
-        };
-        if is_lifted {
-            say(self.progress, "write fence lifted".to_owned());
+    /// The outcome of the run does not change with it.
+    async fn lift(&self) {
+        match lift(self.side, &self.job.dsn, &self.job.who).await {
+            Ok(true) => say(self.progress, "write fence lifted".to_owned()),
+            Ok(false) => {}
+            Err(failure) => {
+                tracing::error!("the write fence is still up: {failure}; the next dispatch lifts it");
+            }
         }
-        Ok(())
     }
 
     async fn go(&self, counts: &Counts, quiesce: impl Future<Output = ()>) -> Outcome {

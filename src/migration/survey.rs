@@ -1,14 +1,22 @@
 //! The truth about a database, seen from a Kratos program: what is applied, pending and unknown, and whether a write
 //! fence is up.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::job::connect;
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
 use super::outcome::Failure;
+use super::preflight::OUR_SESSIONS;
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::command::{Kratos, ListedMigration};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
+
+/// How long the server may take to say that it is still there.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What is found out before anything is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +45,19 @@ pub async fn survey(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Re
     let program = program(kratos, version, dsn).await?;
     let schema = match look(&connection, &program.known).await {
         Ok(schema) => schema,
-        Err(failure) => return Err(name_lockers(&connection, failure).await),
+        // Nothing was to be run here that could be refused.
+        Err(failure) => return Err(bare(name_lockers(&connection, failure).await)),
     };
     let fence = fence::state(&connection).await?.and_then(|state| state.who);
     Ok(Survey { schema, fence })
+}
+
+/// A refusal in a mere look, which refuses nothing.
+pub(super) fn bare(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(text) => Failure::Program(text),
+        failure => failure,
+    }
 }
 
 /// Lifts a fence that a killed run left, and ends what else is left of it, which must not go on without the fence;
@@ -51,9 +68,32 @@ pub async fn lift_leftover_fence(dsn: &Dsn, who: &str) -> Result<bool, Failure> 
         return Ok(false);
     };
     end_leftovers(&connection).await?;
-    let is_lifted = fence::lift(&connection, &super::preflight::OUR_SESSIONS).await?;
+    let is_lifted = fence::lift(&connection, &OUR_SESSIONS).await?;
     lock.release().await?;
     Ok(is_lifted)
+}
+
+/// Lifts the fence of a run whose lock `side` holds; tells whether there was one. An error means that it is still up.
+pub(super) async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<bool, Failure> {
+    let error = match fence::lift(side, &OUR_SESSIONS).await {
+        Ok(is_lifted) => return Ok(is_lifted),
+        Err(error) => error,
+    };
+    let answer = timeout(ANSWER, side.client().simple_query("")).await;
+    if matches!(answer, Ok(Ok(_))) {
+        // The lock is still ours, so nobody else would lift it.
+        let fresh = connect(dsn, &format!("kratos-operator {who}")).await?;
+        return Ok(fence::lift(&fresh, &OUR_SESSIONS).await?);
+    }
+    // The lock went with the session, and whoever holds it now lifts; or the server has not missed that session yet.
+    if lift_leftover_fence(dsn, who).await? {
+        return Ok(true);
+    }
+    let fresh = connect(dsn, &format!("kratos-operator {who}")).await?;
+    match fence::state(&fresh).await? {
+        Some(state) if state.is_marked_ours() => Err(error.into()),
+        _ => Ok(false),
+    }
 }
 
 /// What the program carries.

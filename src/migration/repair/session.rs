@@ -10,10 +10,11 @@ use crate::kratos::WorkloadVersion;
 use crate::kratos::command::Kratos;
 use crate::migration::job::connect;
 use crate::migration::leftovers::end_leftovers;
+use crate::migration::lockers::name_lockers;
 use crate::migration::outcome::Failure;
 use crate::migration::preflight::{OUR_SESSIONS, refuse_pooler};
 use crate::migration::run::name_holder;
-use crate::migration::survey::{Program, lift_leftover_fence, look, program};
+use crate::migration::survey::{Program, bare, lift, look, program};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
 
 /// Nulls are searched in whole tables, which takes longer than the questions of a run.
@@ -78,14 +79,6 @@ async fn repair_locked(side: &Connection, program: &Program, who: &str) -> Resul
     })
 }
 
-/// The side connection may have died with its server, and the lock with it: whoever holds it now lifts.
-async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<(), Failure> {
-    if fence::lift(side, &OUR_SESSIONS).await.is_err() {
-        lift_leftover_fence(dsn, who).await?;
-    }
-    Ok(())
-}
-
 async fn open(
     kratos: &Kratos,
     version: &WorkloadVersion,
@@ -101,7 +94,10 @@ async fn open(
     let set = connection.client().batch_execute(SEARCH).await;
     set.map_err(|error| connection.explain(&error))?;
     let program = program(kratos, version, dsn).await?;
-    let schema = look(&connection, &program.known).await?;
+    let schema = match look(&connection, &program.known).await {
+        Ok(schema) => schema,
+        Err(failure) => return Err(bare(name_lockers(&connection, failure).await)),
+    };
     if schema.is_newer() {
         return Err(Failure::Newer { unknown: schema.unknown.len(), version: version.to_string() });
     }

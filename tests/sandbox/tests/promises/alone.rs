@@ -53,6 +53,30 @@ async fn a_fence_that_was_left_is_lifted_although_nothing_is_pending() {
     assert_clean(&database).await;
 }
 
+/// Somebody changes the same settings just then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_that_is_not_lifted_at_once_is_lifted_over_another_connection() {
+    let world = World::new();
+    let database = used(&world, "held", NEW).await;
+    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS).await.unwrap();
+    let (operator, watcher) = (world.operator("held").await, world.operator("held").await);
+    operator
+        .batch_execute("BEGIN; ALTER ROLE kratos IN DATABASE held SET application_name = 'x'")
+        .await
+        .unwrap();
+    let let_go = async {
+        let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'kratos-operator%'";
+        let side = eventually("a wait", async || watcher.query_opt(waiting, &[]).await.unwrap()).await;
+        let other = format!("{waiting} AND pid <> {}", side.get::<_, i32>(0));
+        eventually("another one's wait", async || watcher.query_opt(&other, &[]).await.unwrap()).await;
+        operator.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let (kratos, job) = (kratos(&world, "0=0"), job(&database, 60));
+    let (outcome, ()) = tokio::join!(migrate(&kratos, &job), let_go);
+    assert_eq!(outcome.unwrap().applied, 0);
+    assert_clean(&database).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_fence_that_was_left_goes_the_session_that_was_left() {
     let world = World::new();
