@@ -57,14 +57,15 @@ pub async fn open(
     sessions(connection, tables, at_least, spared, None).await
 }
 
-/// The sessions of this database that keep everybody else off a table of the search path, readers too, with these tables.
+/// The sessions of this database that keep everybody else off a table of the search path, readers too, with these tables:
+/// they hold it alone, or wait for that, and whoever comes later waits behind them.
 pub async fn exclusive(connection: &Connection) -> Result<Vec<OpenTransaction>> {
     let mut found = sessions(connection, &[], 0.0, &[], Some("AccessExclusiveLock")).await?;
     found.retain(|session| !session.tables.is_empty());
     Ok(found)
 }
 
-/// `mode`: only locks of this mode count.
+/// `mode`: only locks of this mode count, and those that are waited for too.
 async fn sessions(
     connection: &Connection,
     tables: &[String],
@@ -79,7 +80,7 @@ async fn sessions(
                    to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
                    extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds,
                    ARRAY(SELECT DISTINCT t.name FROM pg_locks l JOIN tables t ON t.oid = l.relation
-                         WHERE l.pid = a.pid AND l.granted AND ($4::text IS NULL OR l.mode = $4)
+                         WHERE l.pid = a.pid AND (l.granted AND $4::text IS NULL OR l.mode = $4)
                            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                          ORDER BY 1) AS locked
             FROM pg_stat_activity a

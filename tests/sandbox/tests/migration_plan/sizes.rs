@@ -56,5 +56,20 @@ fn a_locked_table_holds_no_plan_up() {
         assert!(text.contains("read sessions, ") && text.contains(&who), "{text}");
         assert!(text.ends_with(&format!("remedy: SELECT pg_terminate_backend({pid})")), "{text}");
         assert_eq!(server.scratch_databases(&served.dsn).await, [""; 0]);
+        sql(&holder, "ROLLBACK").await;
+
+        // One that reads holds up nobody but the one that wants the table alone, and that one holds up all others.
+        let reader = open(&served.dsn).await;
+        sql(&reader, "BEGIN; SELECT count(*) FROM sessions").await;
+        let waiting =
+            tokio::spawn(
+                async move { sql(&holder, "SET lock_timeout = 0; BEGIN; LOCK TABLE sessions").await },
+            );
+        let waits = format!("SELECT 1 FROM pg_locks WHERE pid = {pid} AND NOT granted");
+        while reader.client().query_opt(&waits, &[]).await.unwrap().is_none() {}
+        let error = plan(&server.kratos("v26.2.0"), &version("v26.2.0"), &served.dsn).await.unwrap_err();
+        let Failure::Refused(text) = error else { panic!("{error}") };
+        assert!(text.contains("read sessions, ") && text.contains(&format!("(pid {pid})")), "{text}");
+        waiting.abort();
     });
 }
