@@ -51,7 +51,7 @@ async fn perform(
 ) -> juju::Result<()> {
     match action.name.as_str() {
         "run-migration" => run_migration::run(agent, pebble, observed).await,
-        "plan-migration" => plan_migration::run(agent, pebble, observed).await,
+        "plan-migration" => plan_migration::run(agent, pebble, observed, false).await,
         "show-migrations" => show_migrations::run(agent, observed).await,
         "repair-migration" => repair_migration::run(agent, pebble, observed).await,
         "pre-refresh-check" => pre_refresh_check::run(agent, pebble, observed).await,

@@ -8,8 +8,8 @@ use crate::kratos::command::Kratos;
 use crate::migration::{self, plan};
 use crate::pebble::Client;
 
-/// Runs the action.
-pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::Result<()> {
+/// Runs the action; `force` is what a run would be asked with.
+pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed, force: bool) -> juju::Result<()> {
     let application = observed.application();
     let again = format!("juju run {} plan-migration", observed.context.unit);
     let target = match target(observed, &again) {
@@ -26,7 +26,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     };
     show(agent, &plan.render(application)).await?;
     let run = migration::command(application);
-    if let Err(text) = same_versions(observed, &target.version, &run, false) {
+    if let Err(text) = same_versions(observed, &target.version, &run, force) {
         show(agent, &format!("run-migration would be refused now: {text}")).await?;
     }
     let mut results = plan.results();
@@ -35,7 +35,9 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     let next = match (&plan.obstacle, plan.migrations.is_empty()) {
         (Some(_), _) => migration::repair_command(application),
         (None, true) => format!("juju status {application}"),
-        (None, false) => format!("{run} timeout={}", plan.suggested_timeout),
+        (None, false) => {
+            format!("{run} timeout={}{}", plan.suggested_timeout, if force { " force=true" } else { "" })
+        }
     };
     results.insert("next".to_owned(), next);
     agent.action_set(&results).await

@@ -12,7 +12,6 @@ use super::preconditions::{Target, same_versions, target};
 use super::show::{MOST_LINES, note};
 use crate::charm::{Observed, migrate, way_back};
 use crate::juju::{self, Agent};
-use crate::kratos::WorkloadVersion;
 use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
 use crate::pebble::Client;
 
@@ -33,9 +32,9 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
         Err(invalid) => return agent.action_fail(&invalid).await,
     };
     if is_dry {
-        return plan_migration::run(agent, pebble, observed).await;
+        return plan_migration::run(agent, pebble, observed, force).await;
     }
-    let again = migration::command(observed.application());
+    let again = migration::command_with(observed.application(), timeout, force);
     let Target { version, dsn } = match checked(observed, &again, force) {
         Ok(target) => target,
         Err(text) => return agent.action_fail(&text).await,
@@ -49,7 +48,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &mut Observed) -> juj
     let (outcome, logged) =
         tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));
     logged?;
-    report(agent, observed, &version, &outcome?).await
+    report(agent, observed, &job, &outcome?).await
 }
 
 /// The leader, everything it works with, and no other unit that still runs another Kratos. With `force` a unit of which
@@ -89,14 +88,9 @@ fn text(progress: Progress) -> String {
     }
 }
 
-async fn report(
-    agent: &Agent,
-    observed: &Observed,
-    version: &WorkloadVersion,
-    outcome: &Outcome,
-) -> juju::Result<()> {
+async fn report(agent: &Agent, observed: &Observed, job: &Job, outcome: &Outcome) -> juju::Result<()> {
     let application = observed.application();
-    let mut results = BTreeMap::from([("version".to_owned(), version.to_string())]);
+    let mut results = BTreeMap::from([("version".to_owned(), job.version.to_string())]);
     let mut add = |key: &str, value: String| results.insert(key.to_owned(), value);
     match outcome {
         Ok(report) => {
@@ -113,7 +107,7 @@ async fn report(
                 add("pending", reached.pending.map_or("unknown".to_owned(), |count| count.to_string()));
             }
             if let Failure::Stopped { timeout, .. } = failure {
-                add("next", format!("{} timeout={}", migration::command(application), timeout.doubled()));
+                add("next", migration::command_with(application, timeout.doubled(), job.force));
             }
         }
     }
@@ -121,8 +115,8 @@ async fn report(
     match outcome {
         Ok(_) => Ok(()),
         Err(failure @ Failure::Newer { .. }) => {
-            agent.action_fail(&format!("{failure}; {}", way_back(observed))).await
+            agent.action_fail(&format!("Database migration failed: {failure}; {}", way_back(observed))).await
         }
-        Err(failure) => agent.action_fail(&failure.with_command(application)).await,
+        Err(failure) => agent.action_fail(&failure.with_request(application, job.timeout, job.force)).await,
     }
 }

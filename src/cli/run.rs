@@ -51,7 +51,14 @@ pub async fn run(
         display.finish();
     };
     let (outcome, ()) = tokio::join!(work, show);
-    let end = End { target, outcome, seconds: begun.elapsed().as_secs_f64(), is_canceled: *request.borrow() };
+    let end = End {
+        target,
+        outcome,
+        seconds: begun.elapsed().as_secs_f64(),
+        is_canceled: *request.borrow(),
+        timeout,
+        force,
+    };
     if json {
         print(&end.json().to_string());
     }
@@ -69,6 +76,9 @@ struct End<'a> {
     outcome: Outcome,
     seconds: f64,
     is_canceled: bool,
+    /// What was asked for.
+    timeout: Timeout,
+    force: bool,
 }
 
 impl End<'_> {
@@ -120,11 +130,12 @@ impl End<'_> {
     }
 
     fn advice(&self, failure: &Failure) -> String {
-        match failure {
-            Failure::Stopped { timeout, .. } if self.is_canceled => {
-                format!("go on with: {} --timeout {timeout}", self.target.command("run"))
-            }
-            failure => advice(failure, "run", self.target),
-        }
+        let timeout = match failure {
+            Failure::Stopped { timeout, .. } if !self.is_canceled => timeout.doubled(),
+            _ => self.timeout,
+        };
+        let force = if self.force { " --force" } else { "" };
+        let again = format!("{} --timeout {timeout}{force}", self.target.command("run"));
+        advice(failure, &again, self.target)
     }
 }

@@ -41,7 +41,12 @@ fn next(target: &Target, survey: &Survey, holder: Option<&Holder>) -> Option<Str
         return None;
     }
     if schema.is_current() {
-        return is_left(survey, holder).then(|| format!("{} --apply", target.command("repair")));
+        // What a program before v25 carries, repair cannot tell; a run lifts the fence as well.
+        let lift = || match target.version.has_migration_status() {
+            true => format!("{} --apply", target.command("repair")),
+            false => target.command("run"),
+        };
+        return is_left(survey, holder).then(lift);
     }
     Some(target.command(if schema.pending.is_some() { "plan" } else { "run" }))
 }

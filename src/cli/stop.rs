@@ -26,7 +26,9 @@ impl Stop {
     /// What is wrong and what to do.
     pub fn text(&self, target: &Target) -> String {
         match self {
-            Self::Failure { verb, failure } => format!("{failure}; {}", advice(failure, verb, target)),
+            Self::Failure { verb, failure } => {
+                format!("{failure}; {}", advice(failure, &target.command(verb), target))
+            }
             Self::Signal(name) => format!("ended by {name}"),
             Self::Signals(error) => format!("cannot listen to signals: {error}"),
         }
@@ -38,7 +40,7 @@ impl Stop {
             Self::Failure { verb, failure } => json!({
                 "kind": failure.kind(),
                 "error": failure.to_string(),
-                "next": advice(failure, verb, target),
+                "next": advice(failure, &target.command(verb), target),
             }),
             Self::Signal(_) => json!({ "kind": "signal", "error": self.text(target), "next": null }),
             Self::Signals(_) => json!({ "kind": "signals", "error": self.text(target), "next": null }),
@@ -46,11 +48,10 @@ impl Stop {
     }
 }
 
-/// What to do after a failure of the command `verb`: words that end with a command, where there is one.
-pub fn advice(failure: &Failure, verb: &str, target: &Target) -> String {
-    let again = target.command(verb);
+/// What to do after a failure: words that end with a command, where there is one. `again` is the command to repeat.
+pub fn advice(failure: &Failure, again: &str, target: &Target) -> String {
     match failure {
-        Failure::Stopped { timeout, .. } => format!("go on with: {again} --timeout {}", timeout.doubled()),
+        Failure::Stopped { .. } => format!("go on with: {again}"),
         Failure::Newer { .. } => {
             "name the Kratos that migrated it, or a newer one, with --kratos-bin".to_owned()
         }

@@ -4,6 +4,7 @@ use std::env::{self, VarError};
 use std::path::PathBuf;
 
 use super::arguments::Common;
+use crate::juju::quoted;
 use crate::kratos::WorkloadVersion;
 use crate::kratos::command::Kratos;
 use crate::postgres::Dsn;
@@ -78,15 +79,6 @@ impl Words {
         }
         command
     }
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./-+@%:=,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -122,12 +122,17 @@ impl Failure {
         }
     }
 
-    /// The whole text for a status or an action: what failed and the command to run next.
+    /// The whole text for a status: what failed and the command to run next.
     pub fn with_command(&self, application: &str) -> String {
-        let migrate = super::command(application);
+        self.with_request(application, Timeout::DEFAULT, false)
+    }
+
+    /// The same for the action that was asked with this.
+    pub fn with_request(&self, application: &str, timeout: Timeout, force: bool) -> String {
+        let migrate = super::command_with(application, timeout, force);
         let next = match self {
             Self::Stopped { timeout, .. } => {
-                format!("go on with: {migrate} timeout={}", timeout.doubled())
+                format!("go on with: {}", super::command_with(application, timeout.doubled(), force))
             }
             Self::Newer { .. } => format!("go back to the newer charm: juju refresh {application}"),
             Self::Locked { .. } => format!("when it has ended, run: {migrate}"),
@@ -173,5 +178,8 @@ mod tests {
             let text = failure.with_command("kratos");
             assert!(text.starts_with("Database migration failed: ") && text.contains(command), "{text}");
         }
+        let asked = Timeout::DEFAULT.doubled();
+        let text = Failure::Refused("not a primary".to_owned()).with_request("kratos", asked, true);
+        assert!(text.ends_with("run: juju run kratos/leader run-migration timeout=240 force=true"), "{text}");
     }
 }

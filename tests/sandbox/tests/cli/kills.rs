@@ -36,7 +36,8 @@ fn a_run_that_takes_too_long_is_stopped_and_goes_on_later() {
         );
         let next = result["next"].as_str().unwrap();
         assert!(
-            next.starts_with("go on with: kratos-operator migrate run") && next.ends_with(" --timeout 2"),
+            next.starts_with("go on with: kratos-operator migrate run")
+                && next.ends_with(" --timeout 2 --force"),
             "{next}"
         );
         database.check_nothing_left().await;
