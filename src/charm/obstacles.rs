@@ -11,7 +11,7 @@ use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::options::Options;
-use crate::migration::{self, Schema};
+use crate::migration::{self, Failure, Schema};
 
 /// Everything that keeps the charm from (re)starting the services, in the order of the behaviour rows.
 pub fn obstacles(observed: &Observed) -> Vec<Status> {
@@ -149,6 +149,10 @@ fn migration(observed: &Observed) -> Option<Status> {
     match &observed.schema {
         SchemaKnowledge::NotAsked => None,
         SchemaKnowledge::Known(schema) if schema.is_newer() => newer(observed, schema),
+        // It was another one's while this one wanted to migrate it.
+        _ if let Some(Err(failure @ Failure::Newer { .. })) = &observed.migration => {
+            blocked(format!("Database migration failed: {failure}; {}", way_back(observed)))
+        }
         _ if let Some(Err(failure)) = &observed.migration => {
             blocked(failure.with_command(observed.application()))
         }
@@ -166,14 +170,25 @@ fn newer(observed: &Observed, schema: &Schema) -> Option<Status> {
     ))
 }
 
-/// What to do about a database that is too new. Which Kratos migrated it is known if it was one of this application.
+/// What to do about a database that is too new. Which Kratos migrated it is known if it was one of this application;
+/// otherwise the numbers of its migrations tell when they were written.
 pub fn way_back(observed: &Observed) -> String {
     let recorded = observed.recorded_version().and_then(|text| WorkloadVersion::parse(&text));
     let charm = match recorded.filter(|recorded| Some(recorded) > observed.version()) {
         Some(recorded) => format!("a charm with Kratos {recorded} or newer"),
-        None => "the newer charm".to_owned(),
+        None => match unknown_since(observed) {
+            Some(day) => format!("the newer charm, with a Kratos from after {day}"),
+            None => "the newer charm".to_owned(),
+        },
     };
     format!("go back to {charm}: juju refresh {}", observed.application())
+}
+
+/// The day of the newest migration that this Kratos does not know, such as `2026-01-14`.
+fn unknown_since(observed: &Observed) -> Option<String> {
+    let SchemaKnowledge::Known(schema) = &observed.schema else { return None };
+    let newest = schema.unknown.iter().max()?;
+    Some(format!("{}-{}-{}", newest.get(..4)?, newest.get(4..6)?, newest.get(6..8)?))
 }
 
 fn pending(observed: &Observed, schema: &Schema) -> Option<Status> {

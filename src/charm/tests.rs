@@ -236,7 +236,7 @@ fn each_obstacle_has_its_status_and_nothing_is_started() {
         ),
         (
             |o| o.schema = schema(&[APPLIED, PENDING, "20270101000000000000"], false),
-            "blocked The database was migrated by a newer Kratos (1 migrations are unknown to v26.2.0); go back to the newer charm: juju refresh kratos",
+            "blocked The database was migrated by a newer Kratos (1 migrations are unknown to v26.2.0); go back to the newer charm, with a Kratos from after 2027-01-01: juju refresh kratos",
         ),
         (
             |o| {

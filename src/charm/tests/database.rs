@@ -7,8 +7,8 @@ fn a_database_that_is_too_new_is_told_with_the_kratos_that_migrated_it() {
     for (recorded, back) in [
         ("v27.1.0", "a charm with Kratos v27.1.0 or newer"),
         // Another application migrated it.
-        ("v26.2.0", "the newer charm"),
-        ("nonsense", "the newer charm"),
+        ("v26.2.0", "the newer charm, with a Kratos from after 2027-01-01"),
+        ("nonsense", "the newer charm, with a Kratos from after 2027-01-01"),
     ] {
         let mut observed = ready();
         observed.schema = schema(&[APPLIED, PENDING, "20270101000000000000"], false);
@@ -21,6 +21,14 @@ fn a_database_that_is_too_new_is_told_with_the_kratos_that_migrated_it() {
         );
         assert_eq!(status(&observed), expected);
     }
+    // Another one migrated it while this one wanted to.
+    let mut observed = pending();
+    observed.migration = Some(Err(Failure::Newer { unknown: 2, version: "v26.2.0".into() }));
+    assert_eq!(
+        status(&observed),
+        "blocked Database migration failed: the database was migrated by a newer Kratos: 2 of its migrations are unknown \
+         to v26.2.0; go back to the newer charm: juju refresh kratos"
+    );
 }
 
 #[test]
