@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::last_good::LastGood;
-use super::service::{KRATOS, LAST_GOOD_PATH, LAYER, READY, Running, STAMP_PATH};
+use super::service::{KRATOS, LAST_GOOD_PATH, LAYER, READY, Running, SERVICE_CHANGE, STAMP_PATH};
 use super::services::{ServiceFailure, Workload, failure, has_layer, is_down};
 use super::verify::{self, Verdict};
 use crate::kratos::admin::Admin;
@@ -20,6 +20,8 @@ use crate::pebble::{self, PushFile, ServiceStatus};
 /// How long a started Kratos may take until it serves.
 const UNTIL_READY: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Between two tries to start what still ends.
+const BETWEEN_STARTS: Duration = Duration::from_secs(1);
 /// As Pebble's check.
 const ONE_LOOK: Duration = Duration::from_secs(3);
 /// Of files with secrets; all of them are read by Kratos' own user, which is Pebble's.
@@ -138,22 +140,34 @@ impl Workload<'_> {
             self.put(back, path).await?;
         }
         self.pebble.add_layer(LAYER, &back.layer, true).await?;
-        let start = self.start().await?;
+        if self.start().await? == Start::Ended {
+            // Then it is not the configuration. Nothing is refused for it, and the way back stays.
+            return Ok(Some(ServiceFailure::Kratos));
+        }
         self.run_courier(back.is_courier, false).await?;
         self.seal(back).await?;
-        Ok(Some(if start == Start::Ended { ServiceFailure::Kratos } else { ServiceFailure::Refused }))
+        Ok(Some(ServiceFailure::Refused))
     }
 
     /// Restarts Kratos and watches it until it serves.
     async fn start(&self) -> Result<Start> {
-        let change = self.pebble.restart(&[KRATOS]).await?;
-        match self.wait(change).await {
-            Ok(()) => self.becomes_ready().await,
-            Err(error @ pebble::Error::Change { .. }) => {
-                failure(&error);
-                Ok(Start::Ended)
+        let deadline = Instant::now() + SERVICE_CHANGE;
+        loop {
+            let change = self.pebble.restart(&[KRATOS]).await?;
+            match self.wait(change).await {
+                Ok(()) => return self.becomes_ready().await,
+                // A dispatch was killed while Kratos finished its requests: Pebble starts nothing until it is gone.
+                Err(pebble::Error::Change { err, .. })
+                    if err.contains("while terminating") && Instant::now() < deadline =>
+                {
+                    sleep(BETWEEN_STARTS).await;
+                }
+                Err(error @ pebble::Error::Change { .. }) => {
+                    failure(&error);
+                    return Ok(Start::Ended);
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -164,9 +178,10 @@ impl Workload<'_> {
         let deadline = Instant::now() + UNTIL_READY;
         loop {
             if timeout(ONE_LOOK, admin.is_ready()).await.unwrap_or(false) {
+                // Kratos has said it; this only lets Pebble notice sooner, where it can.
                 return match self.pebble.refresh_check(READY).await {
-                    Ok(_) | Err(pebble::Error::Unsupported { .. }) => Ok(Start::Ready),
-                    Err(error) => Err(error),
+                    Err(error) if error.is_connection() => Err(error),
+                    _ => Ok(Start::Ready),
                 };
             }
             // A slow machine lets a process that will end live longer than the second that Pebble watches it.

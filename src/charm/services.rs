@@ -166,7 +166,7 @@ impl Workload<'_> {
         self.pebble.wait_change(&change, SERVICE_CHANGE).await.map(|_| ())
     }
 
-    /// Services first: a check takes longer to fail than the rest of this.
+    /// Services first: a check takes longer to fail than this, unless Kratos has requests to finish for half a minute.
     async fn stop(&self, layer: &Layer) -> Result<Option<ServiceFailure>, pebble::Error> {
         let services: Vec<&str> =
             [KRATOS, COURIER].into_iter().filter(|name| is_up(self.container.service(name))).collect();

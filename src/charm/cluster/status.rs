@@ -104,7 +104,7 @@ fn ownerless(observed: &Observed) -> Option<Status> {
 pub fn not_created(observed: &Observed, name: &str, error: &Error) -> Option<Status> {
     let application = observed.application();
     if error.is_forbidden() {
-        return blocked(format!("Cannot create the ConfigMap {name}: {}", command(observed)));
+        return blocked(format!("Cannot create the ConfigMap {name}: {error}: {}", command(observed)));
     }
     let reason = if error.is_not_found() {
         format!("there is no StatefulSet {application}")
