@@ -10,7 +10,7 @@ use super::counts::{self, Counts};
 use super::job::{Job, connect};
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
-use super::outcome::{Failure, Outcome, Report, Trail};
+use super::outcome::{Failure, Outcome, Reached, Report, Trail};
 use super::output::{Lines, Progress, say};
 use super::preflight::{OUR_SESSIONS, preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
@@ -94,11 +94,8 @@ async fn run_locked(
         refuse_without_rights(job, side, before.pending.as_deref()).await?;
     }
     let outcome = run.go(&Counts::new(), quiesce).await;
-    if is_fenced {
-        // A run that was killed after its last migration left it.
-        run.lift().await;
-    }
-    outcome
+    // A run that was killed after its last migration left it.
+    if is_fenced { run.lift(outcome).await } else { outcome }
 }
 
 /// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is asked
@@ -180,8 +177,7 @@ impl Run<'_> {
             },
             Err(failure) => Err(failure),
         };
-        self.lift().await;
-        outcome
+        self.lift(outcome).await
     }
 
     async fn raise(&self) -> Result<(), Failure> {
@@ -199,15 +195,22 @@ impl Run<'_> {
         Err(Failure::Fence(format!("these sessions can still write: {}", others.join(", "))))
     }
 
-    /// The outcome of the run does not change with it.
-    async fn lift(&self) {
-        match lift(self.side, &self.job.dsn, &self.job.who).await {
-            Ok(true) => say(self.progress, "write fence lifted".to_owned()),
-            Ok(false) => {}
-            Err(failure) => {
-                tracing::error!("the write fence is still up: {failure}; the next dispatch lifts it");
+    /// Lifts the fence after the run. Nobody can log in behind one, so a run that leaves it up has not succeeded.
+    async fn lift(&self, outcome: Outcome) -> Outcome {
+        let failure = match lift(self.side, &self.job.dsn, &self.job.who).await {
+            Ok(is_lifted) => {
+                if is_lifted {
+                    say(self.progress, "write fence lifted".to_owned());
+                }
+                return outcome;
             }
-        }
+            Err(failure) => failure,
+        };
+        let reason = format!("the write fence is still up: {failure}");
+        tracing::error!("{reason}");
+        let report = outcome?;
+        let reached = Reached { applied: report.applied, pending: Some(0), trail: Box::new(report.trail) };
+        Err(Failure::Failed { reason, reached })
     }
 
     async fn go(&self, counts: &Counts, quiesce: impl Future<Output = ()>) -> Outcome {

@@ -13,7 +13,7 @@ use super::preflight::OUR_SESSIONS;
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::command::{Kratos, ListedMigration};
-use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
+use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence, holder};
 
 /// How long the server may take to say that it is still there.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -73,27 +73,26 @@ pub async fn lift_leftover_fence(dsn: &Dsn, who: &str) -> Result<bool, Failure> 
     Ok(is_lifted)
 }
 
-/// Lifts the fence of a run whose lock `side` holds; tells whether there was one. An error means that it is still up.
+/// Lifts the fence of a run whose lock `side` holds, and is its last step; tells whether there was one. An error means
+/// that it is still up.
 pub(super) async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<bool, Failure> {
     let error = match fence::lift(side, &OUR_SESSIONS).await {
         Ok(is_lifted) => return Ok(is_lifted),
         Err(error) => error,
     };
-    let answer = timeout(ANSWER, side.client().simple_query("")).await;
-    if matches!(answer, Ok(Ok(_))) {
-        // The lock is still ours, so nobody else would lift it.
-        let fresh = connect(dsn, &format!("kratos-operator {who}")).await?;
-        return Ok(fence::lift(&fresh, &OUR_SESSIONS).await?);
-    }
-    // The lock went with the session, and whoever holds it now lifts; or the server has not missed that session yet.
+    // From here on only who takes the lock may lift: the session that holds it may die at any moment, if it is not dead.
+    let _ = timeout(ANSWER, side.client().simple_query("SELECT pg_advisory_unlock_all()")).await;
     if lift_leftover_fence(dsn, who).await? {
         return Ok(true);
     }
-    let fresh = connect(dsn, &format!("kratos-operator {who}")).await?;
-    match fence::state(&fresh).await? {
-        Some(state) if state.is_marked_ours() => Err(error.into()),
-        _ => Ok(false),
-    }
+    let name = format!("kratos-operator {who}");
+    let fresh = connect(dsn, &name).await?;
+    let is_up = fence::state(&fresh).await?.is_some_and(|state| state.is_marked_ours());
+    // Another run has taken the lock, and the fence is its own now. A session of ours that the server has not missed yet
+    // lifts nothing.
+    let holder = holder(&fresh, LockKey::MIGRATION).await?;
+    let is_anothers = holder.is_some_and(|holder| holder.application_name != name);
+    if is_up && !is_anothers { Err(error.into()) } else { Ok(false) }
 }
 
 /// What the program carries.

@@ -53,7 +53,7 @@ pub async fn repair_now(
     let repaired = repair_locked(&side, &program, who).await;
     // Nothing was raised where nothing was found; a fence that an earlier run left goes too.
     if let Err(error) = lift(&side, dsn, who).await {
-        tracing::error!("the write fence is still up: {error}; the next dispatch lifts it");
+        tracing::error!("the write fence is still up: {error}");
     }
     // The lock ends with its session in any case.
     if let Err(error) = lock.release().await {
