@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::desired::{Desired, DesiredBag};
 use super::observed::Observed;
 use super::secrets::{self, Making};
+use super::service::DesiredService;
 use super::services::{self, ServiceFailure};
 use crate::integrations::logging;
 use crate::integrations::peers::WORKLOAD_VERSION;
@@ -40,16 +41,16 @@ pub async fn apply(
             tolerate(agent.relation_set(&bag.relation, bag.bag, &changes).await)?;
         }
     }
+    let mut refused = None;
     for Making { label, content } in &desired.new_secrets {
         tracing::info!("creating the secret {label}");
         if let Err(error) = secrets::add(agent, label, content).await {
             if error.is_unavailable() {
                 return Err(error);
             }
-            // Nothing runs with a secret that nobody keeps.
             tracing::warn!("{error}");
-            let refused = Status::new(StatusKind::Waiting, format!("Waiting for secret creation: {error}"));
-            return Ok(Applied { refused: Some(refused), ..Applied::default() });
+            refused = Some(Status::new(StatusKind::Waiting, format!("Waiting for secret creation: {error}")));
+            break;
         }
     }
     if let Some((uri, revision)) = &desired.obsolete_secret {
@@ -61,13 +62,18 @@ pub async fn apply(
         tolerate(agent.open_port(port).await)?;
     }
     forward_logs(pebble, observed, &desired.log_targets).await;
-    let applied = services::apply(agent, pebble, observed, &desired.service).await?;
+    // Nothing starts with a secret that nobody keeps.
+    let service = match &desired.service {
+        DesiredService::Running(_) if refused.is_some() => &DesiredService::AsItIs,
+        service => service,
+    };
+    let applied = services::apply(agent, pebble, observed, service).await?;
     if let Some(version) = &desired.workload_version
         && observed.peers.as_ref().and_then(|peers| peers.unit.get(WORKLOAD_VERSION)) != Some(version)
     {
         tolerate(agent.application_version_set(version).await)?;
     }
-    Ok(applied)
+    Ok(Applied { refused, ..applied })
 }
 
 /// Before the services, so that what they print at their start is sent. Where it fails, Kratos runs without, and the next

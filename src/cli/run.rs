@@ -134,8 +134,10 @@ impl End<'_> {
             Failure::Stopped { timeout, .. } if !self.is_canceled => timeout.doubled(),
             _ => self.timeout,
         };
+        let timeout =
+            if timeout == Timeout::DEFAULT { String::new() } else { format!(" --timeout {timeout}") };
         let force = if self.force { " --force" } else { "" };
-        let again = format!("{} --timeout {timeout}{force}", self.target.command("run"));
+        let again = format!("{}{timeout}{force}", self.target.command("run"));
         advice(failure, &again, self.target)
     }
 }

@@ -3,7 +3,8 @@
 use super::rules::{Group, Rule};
 
 /// The charm's own lines come with its dispatches, which Juju lets be an hour apart, so they count for longer than that.
-/// One line alone must not raise an alert: a migration that is done takes it back, a fence has to be seen again.
+/// One line alone must not raise an alert: a migration that is done takes it back unless it is said again, and a fence has
+/// to be seen three times, because that of a run elsewhere may be seen.
 /// The lines that Pebble forwards carry Juju's labels, and so do the charm's own. A line of Kratos is JSON.
 pub const RULES: &[Group] = &[
     Group {
@@ -42,7 +43,7 @@ pub const RULES: &[Group] = &[
         rules: &[
             Rule {
                 alert: "KratosMigrationPending",
-                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration pending` [70m])) > 0 unless sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration completed` [70m])) > 0",
+                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration pending` [70m])) > 0 unless (sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration completed` [70m])) > 0 unless sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: migration pending` [10m])) > 0)",
                 hold: "15m",
                 severity: "critical",
                 summary: "The database of {{ $labels.juju_application }} waits for its migration, and no new Kratos runs until then",
@@ -59,8 +60,8 @@ pub const RULES: &[Group] = &[
             },
             Rule {
                 alert: "KratosFenceUp",
-                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: write fence up` [70m])) > 0",
-                hold: "75m",
+                expr: "sum by (juju_model, juju_application) (count_over_time({TOPOLOGY} |= `kratos-operator: write fence up` [70m])) > 2",
+                hold: "15m",
                 severity: "critical",
                 summary: "The write fence in the database of {{ $labels.juju_application }} is up, and no migration runs",
                 description: "Nobody can register or log in. Who raised it: juju run {{ $labels.juju_application }}/leader show-migrations",
