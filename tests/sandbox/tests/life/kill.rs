@@ -140,9 +140,9 @@ fn killed_at_any_hook_command_of_the_action_the_next_dispatches_converge() {
         let calls: Vec<_> = sandbox.trace().into_iter().map(|call| call.command).collect();
         // What comes before is the same reading that each hook begins with.
         let first = calls.iter().position(|command| command == "action-get").unwrap();
-        let points = (first + 1..=calls.len()).step_by(2);
+        let points: Vec<_> = (first + 1..=calls.len()).step_by(2).collect();
         let mut kills = 0;
-        for (number, n) in points.enumerate() {
+        for (number, &n) in points.iter().enumerate() {
             snapshot.put_back(&sandbox).await;
             let moment = if number % 2 == 0 { Moment::Before } else { Moment::After };
             let n = u64::try_from(n).unwrap();
@@ -159,6 +159,7 @@ fn killed_at_any_hook_command_of_the_action_the_next_dispatches_converge() {
                 "a fence is left"
             );
         }
-        assert!(kills > 5, "only {kills} calls were hit");
+        // How many there are depends on how many lines of progress came close together.
+        assert!(points.len() >= 4 && 2 * kills > points.len(), "of {points:?} only {kills} were hit");
     });
 }
