@@ -82,3 +82,17 @@ fn the_loss_of_the_database_in_use_stops_what_runs_although_another_one_is_there
         "it goes on with the other one"
     );
 }
+
+#[test]
+fn weakness_32_a_failed_first_migration_is_told_and_tried_again() {
+    let mut observed = ready();
+    observed.schema = schema(&[], true);
+    observed.migration = Some(Err(Failure::Program("no such program".to_owned())));
+    assert_eq!(
+        status(&observed),
+        "blocked Database migration failed: no such program; then run again: juju run kratos/leader run-migration"
+    );
+    let DesiredService::AsItIs = desired(&observed).service else { panic!("nothing starts") };
+    observed.migration = None;
+    assert!(migrate::automatic_job(&observed).is_some(), "the next dispatch tries it again by itself");
+}

@@ -70,6 +70,16 @@ fn every_endpoint_is_declared_and_has_its_hooks() {
 }
 
 #[test]
+fn weakness_75_juju_is_told_what_the_charm_cannot_do_without() {
+    let metadata: serde_json::Value = serde_yaml::from_str(include_str!("../../../metadata.yaml")).unwrap();
+    assert_eq!(metadata["assumes"], json!(["juju >= 3.6", "k8s-api"]));
+    assert_eq!(
+        metadata["requires"]["kratos-registration-webhook"]["interface"],
+        "kratos_registration_webhook"
+    );
+}
+
+#[test]
 fn weakness_68_all_of_it_is_said_whatever_the_event_and_by_the_leader() {
     let keys = [
         ("public-route:1", &["config", "raw"][..]),
