@@ -65,7 +65,7 @@ pub async fn run(agent: &Agent, pebble: &Client, observed: &Observed) -> juju::R
     }
     let failures: Vec<&str> =
         checks.iter().filter(|check| !check.wrong.is_empty()).map(|check| check.name).collect();
-    show(agent, &text(&checks, application, failures.is_empty())).await?;
+    show(agent, &text(&checks, observed, failures.is_empty())).await?;
     let mut results: BTreeMap<String, String> = checks
         .iter()
         .map(|Check { name, wrong, .. }| {
@@ -207,7 +207,8 @@ async fn of_preflight(dsn: &Dsn) -> Result<Vec<Check>, Failure> {
     Ok(asked.map(of_check).collect())
 }
 
-fn text(checks: &[Check], application: &str, is_ready: bool) -> String {
+fn text(checks: &[Check], observed: &Observed, is_ready: bool) -> String {
+    let application = observed.application();
     let mut lines = Vec::new();
     for Check { name, wrong, noted } in checks {
         if wrong.is_empty() && noted.is_empty() {
@@ -218,12 +219,19 @@ fn text(checks: &[Check], application: &str, is_ready: bool) -> String {
     }
     if is_ready {
         let run = migration::command(application);
+        let (back, which) = match &observed.charm {
+            Some(charm) => (charm.refresh(application), String::new()),
+            None => (
+                format!("juju refresh {application} --revision R"),
+                format!("R as `juju status {application}` shows now; "),
+            ),
+        };
         lines.push(format!(
             "\nGo on:    juju refresh {application}\n          \
              juju run {application}/leader plan-migration\n          \
              {run} timeout=N   (N as the plan suggests)\n\
-             Go back:  juju refresh {application} --revision R   (R as `juju status {application}` shows now; only until \
-             run-migration was started: afterwards the older Kratos does not serve from the newer schema)"
+             Go back:  {back}   ({which}only until run-migration was started: afterwards the older Kratos does not \
+             serve from the newer schema)"
         ));
     }
     lines.join("\n")

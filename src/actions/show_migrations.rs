@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::preconditions::{Target, target};
 use super::show::{failed, show};
 use super::standing::{Standing, standing};
-use crate::charm::{Observed, SchemaKnowledge};
+use crate::charm::{Observed, SchemaKnowledge, way_back_command};
 use crate::integrations::runs::Run;
 use crate::juju::{self, Agent};
 use crate::migration::{self, Schema};
@@ -47,7 +47,7 @@ pub async fn run(agent: &Agent, observed: &Observed) -> juju::Result<()> {
     let unknown =
         |count: Option<usize>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
     let next = if schema.is_newer() {
-        format!("juju refresh {application}")
+        way_back_command(observed)
     } else if schema.pending_count() == Some(0) {
         format!("juju status {application}")
     } else {
@@ -127,6 +127,7 @@ mod tests {
             begun: None,
             from: Some("v1.3.1\n".to_owned()),
             to: "v26.2.0".to_owned(),
+            charm: None,
             plan: None,
             applied: Some(135),
             pending: None,

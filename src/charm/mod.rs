@@ -35,7 +35,7 @@ pub use desired::{Desired, desired};
 pub use migrate::migrate;
 pub use observe::observe;
 pub use observed::{Observed, SchemaKnowledge, Version, Workload};
-pub use obstacles::way_back;
+pub use obstacles::{way_back, way_back_command};
 pub use service::{COURIER, KRATOS, READY, is_courier_wanted};
 
 use crate::actions;

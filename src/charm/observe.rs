@@ -17,8 +17,8 @@ use crate::integrations::database::{self, Answer, DatabaseRelation, TLS_SECRET, 
 use crate::integrations::peers::{self, PeerRelation};
 use crate::integrations::{ENDPOINTS, Endpoint, Relation, SecretContent};
 use crate::juju::{
-    self, Agent, Context, Databag, Entity, Event, Network, RelationId, Scope, SecretRead, SecretRef,
-    SecretUri, Status, StatusKind, UnitName,
+    self, Agent, CharmUrl, Context, Databag, Entity, Event, Network, RelationId, Scope, SecretRead,
+    SecretRef, SecretUri, Status, StatusKind, UnitName,
 };
 use crate::kratos::Place;
 use crate::kratos::command::Kratos;
@@ -68,6 +68,7 @@ pub async fn observe(
         migration: None,
         migration_took: Duration::ZERO,
         cluster: None,
+        charm: CharmUrl::read(&context.charm_dir),
         context,
         place,
     };

@@ -12,7 +12,7 @@ use super::secrets::{Content, Stored};
 use crate::integrations::Relation;
 use crate::integrations::database::{Answer, CA_PATH, DatabaseRelation, database_name};
 use crate::integrations::peers::PeerRelation;
-use crate::juju::{Context, Port, Status};
+use crate::juju::{CharmUrl, Context, Port, Status};
 use crate::kratos::options::{InvalidOption, Options};
 use crate::kratos::{Place, WorkloadVersion};
 use crate::migration::{Outcome, Schema};
@@ -22,6 +22,8 @@ use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 #[derive(Clone, Debug)]
 pub struct Observed {
     pub context: Context,
+    /// The charm that runs; `None`: Juju's agent did not note it.
+    pub charm: Option<CharmUrl>,
     pub place: Place,
     pub is_leader: bool,
     /// What `config-get` gave.

@@ -8,7 +8,7 @@ use super::facts::known_facts;
 use super::observed::{Observed, SchemaKnowledge, Version, Workload};
 use super::secrets::Stored;
 use crate::integrations::database::Answer;
-use crate::juju::{Status, StatusKind};
+use crate::juju::{CharmUrl, Status, StatusKind};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::options::Options;
 use crate::migration::{self, Failure, Schema};
@@ -170,18 +170,47 @@ fn newer(observed: &Observed, schema: &Schema) -> Option<Status> {
     ))
 }
 
-/// What to do about a database that is too new. Which Kratos migrated it is known if it was one of this application;
-/// otherwise the numbers of its migrations tell when they were written.
+/// What to do about a database that is too new. Which Kratos migrated it, and with which charm it came, is known if it
+/// was one of this application; otherwise the numbers of its migrations tell when they were written.
 pub fn way_back(observed: &Observed) -> String {
-    let recorded = observed.recorded_version().and_then(|text| WorkloadVersion::parse(&text));
-    let charm = match recorded.filter(|recorded| Some(recorded) > observed.version()) {
-        Some(recorded) => format!("a charm with Kratos {recorded} or newer"),
-        None => match unknown_since(observed) {
+    let to = match (newer_version(observed), newer_charm(observed)) {
+        (Some(version), Some(charm)) if Some(&charm) == observed.charm.as_ref() => {
+            format!("an image with Kratos {version} or newer")
+        }
+        (Some(version), Some(charm)) => format!("{}, with Kratos {version}", charm.describe()),
+        (Some(version), None) => format!("a charm with Kratos {version} or newer"),
+        (None, _) => match unknown_since(observed) {
             Some(day) => format!("the newer charm, with a Kratos from after {day}"),
             None => "the newer charm".to_owned(),
         },
     };
-    format!("go back to {charm}: juju refresh {}", observed.application())
+    format!("go back to {to}: {}", way_back_command(observed))
+}
+
+/// The command that does it.
+pub fn way_back_command(observed: &Observed) -> String {
+    let application = observed.application();
+    match newer_charm(observed) {
+        // Only the image was changed.
+        Some(charm) if Some(&charm) == observed.charm.as_ref() => {
+            format!("juju refresh {application} --resource oci-image=IMAGE")
+        }
+        Some(charm) => charm.refresh(application),
+        None => format!("juju refresh {application}"),
+    }
+}
+
+/// The Kratos of this application that migrated the database, if it is newer than this one.
+fn newer_version(observed: &Observed) -> Option<WorkloadVersion> {
+    let recorded = WorkloadVersion::parse(&observed.recorded_version()?)?;
+    (Some(&recorded) > observed.version()).then_some(recorded)
+}
+
+/// The charm that it came with, by the record of its last run.
+fn newer_charm(observed: &Observed) -> Option<CharmUrl> {
+    let version = newer_version(observed)?.to_string();
+    let runs = observed.peers.as_ref()?.runs();
+    runs.iter().rev().find(|run| run.to == version)?.charm.as_ref()?.parse().ok()
 }
 
 /// The day of the newest migration that this Kratos does not know, such as `2026-01-14`.

@@ -17,6 +17,7 @@ pub fn runs(observed: &Observed, peers: &PeerRelation) -> Option<String> {
         begun: trail.map(|trail| trail.begun.clone()),
         from: observed.recorded_version(),
         to: observed.version()?.to_string(),
+        charm: observed.charm.as_ref().map(ToString::to_string),
         plan: trail.and_then(|trail| trail.digest.clone()),
         applied,
         pending,

@@ -111,6 +111,7 @@ pub fn ready() -> Observed {
         migration: None,
         migration_took: Duration::ZERO,
         cluster: None,
+        charm: None,
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Run {
     pub from: Option<String>,
     /// The Kratos that migrated.
     pub to: String,
+    /// The URL of the charm that it came with; absent if that was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charm: Option<String>,
     /// The digest of the plan, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -85,6 +88,7 @@ mod tests {
             begun: Some("2026-08-01T10:00:00Z".to_owned()),
             from: Some("v25.4.0".to_owned()),
             to: "v26.2.0".to_owned(),
+            charm: Some("ch:amd64/noble/kratos-42".to_owned()),
             plan: Some("0123456789ab".to_owned()),
             applied: Some(7),
             pending: Some(0),

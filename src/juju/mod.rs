@@ -5,6 +5,7 @@
 //! about Kratos stays out of the plumbing.
 
 mod agent;
+mod charm_url;
 mod context;
 mod environment;
 mod error;
@@ -21,6 +22,7 @@ pub use agent::{
     Agent, Bag, BindAddress, Entity, GoalState, GoalStatus, InterfaceAddress, Network, NewSecret, SecretInfo,
     SecretRead, SecretRef,
 };
+pub use charm_url::CharmUrl;
 pub use context::Context;
 pub use environment::Environment;
 pub use error::{Error, Result};

@@ -32,6 +32,46 @@ fn a_database_that_is_too_new_is_told_with_the_kratos_that_migrated_it() {
 }
 
 #[test]
+fn a_database_that_is_too_new_is_told_with_the_charm_that_migrated_it() {
+    let run = |to: &str, charm: &str| json!({"who": "kratos/0", "to": to, "charm": charm, "seconds": 1, "outcome": "completed"});
+    let runs = json!([
+        run("v27.1.0", "ch:amd64/noble/kratos-40"),
+        run("v27.1.0", "ch:amd64/noble/kratos-41"),
+        run("v26.2.0", "ch:amd64/noble/kratos-39"),
+    ]);
+    for (running, runs, back) in [
+        (
+            "ch:amd64/noble/kratos-39",
+            &runs,
+            "charm revision 41, with Kratos v27.1.0: juju refresh kratos --revision 41",
+        ),
+        (
+            "ch:amd64/noble/kratos-41",
+            &runs,
+            "an image with Kratos v27.1.0 or newer: juju refresh kratos --resource oci-image=IMAGE",
+        ),
+        (
+            "ch:amd64/noble/kratos-39",
+            &json!([run("v27.1.0", "local:kratos-3")]),
+            "local charm revision 3, with Kratos v27.1.0: juju refresh kratos --path FILE.charm",
+        ),
+        (
+            "local:kratos-3",
+            &json!([run("v27.1.0", "nonsense"), run("v28.0.0", "local:kratos-5")]),
+            "a charm with Kratos v27.1.0 or newer: juju refresh kratos",
+        ),
+    ] {
+        let mut observed = ready();
+        observed.charm = Some(running.parse().unwrap());
+        observed.schema = schema(&[APPLIED, PENDING, "20270101000000000000"], false);
+        observed.peers.as_mut().unwrap().application =
+            bag(&[("migration_version_3", "v27.1.0"), ("migration_runs", &runs.to_string())]);
+        let text = status(&observed);
+        assert!(text.ends_with(&format!("; go back to {back}")), "{text}");
+    }
+}
+
+#[test]
 fn weaknesses_38_and_39_only_a_lost_database_stops_what_runs_with_its_checks() {
     let mut observed = started(ready());
     observed.config.insert("log_level".into(), json!("loud"));

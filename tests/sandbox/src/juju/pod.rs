@@ -67,7 +67,7 @@ impl Engine {
         let app = application_of(unit).to_owned();
         let dir = self.dir.join("u").join(unit.replace('/', "-"));
         fs::create_dir_all(&dir).map_err(Error::file(&dir))?;
-        super::store::copy_tree(charm, &dir.join("charm"))?;
+        self.lay_charm(&app, charm, &dir.join("charm"))?;
         self.start_kubernetes().await?;
         let spec = self.container_spec(&app, &dir)?;
         let container = match spec {
@@ -79,6 +79,14 @@ impl Engine {
         let containers = state.model.application(&app)?.charm.containers.clone();
         state.model.unit_mut(unit)?.containers = containers.into_iter().collect();
         Ok(())
+    }
+
+    // The agent notes the charm's URL beside its files.
+    fn lay_charm(&self, app: &str, from: &Path, to: &Path) -> Result<(), Error> {
+        super::store::copy_tree(from, to)?;
+        let url = self.state().model.application(app)?.charm_url();
+        let file = to.join(".juju-charm");
+        fs::write(&file, url).map_err(Error::file(&file))
     }
 
     // One container is what the seams of the charm know; more of them would need more variables.
@@ -122,7 +130,7 @@ impl Engine {
         let Some(pod) = pod else { return Ok(()) };
         // From here on the pod is gone: nothing of this unit runs until the new one is there.
         self.state().pods.remove(unit);
-        super::store::copy_tree(charm, &pod.charm())?;
+        self.lay_charm(application_of(unit), charm, &pod.charm())?;
         if let Some(container) = pod.container() {
             let image = self.image(application_of(unit))?;
             blocking(move || container.lock().unwrap_or_else(PoisonError::into_inner).restart(image))

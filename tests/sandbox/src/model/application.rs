@@ -178,6 +178,13 @@ impl Unit {
 }
 
 impl Application {
+    /// The URL of its charm, as the agent notes it.
+    #[must_use]
+    pub fn charm_url(&self) -> String {
+        let source = if self.origin.channel.is_empty() { "local:" } else { "ch:amd64/noble/" };
+        format!("{source}{}-{}", self.charm.name, self.origin.revision)
+    }
+
     /// The application's status: what the charm set, else the worst of its units'.
     #[must_use]
     pub fn shown_status(&self) -> Status {

@@ -203,7 +203,7 @@ fn a_refresh_is_prepared() {
         for unit in ["leader", "1"] {
             let output = juju(&sandbox, &format!("run kratos/{unit} pre-refresh-check")).await;
             for expected in
-                ["ready for a refresh", "next: juju refresh kratos", "plan-migration", "--revision"]
+                ["ready for a refresh", "next: juju refresh kratos", "plan-migration", "--revision "]
             {
                 assert!(output.contains(expected), "{expected} in {output}");
             }
