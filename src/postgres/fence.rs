@@ -1,14 +1,17 @@
-//! The write fence: a setting that makes every other session of our role in this database read-only while a
-//! migration runs.
+//! The write fence: while a migration runs, no other session of our role writes in this database.
 //!
-//! Given a [`Connection`], [`raise`] makes read-only transactions the default of the login role in this database
-//! and ends the sessions that began before; [`lift`] takes it back and ends the sessions that began under it, since
-//! a session keeps the default that it began with. An old Kratos goes on answering reads meanwhile, and its writes
-//! fail cleanly instead of leaving rows that the migration can never get past. An ordinary role may do all of this.
+//! Given a [`Connection`], [`raise`] puts it up and [`lift`] takes it down. An old Kratos goes on answering reads meanwhile,
+//! and its writes fail cleanly instead of leaving rows that the migration can never get past. An ordinary role may do
+//! all of this. There are two ways, because a session keeps the defaults that it began with:
 //!
-//! A session of ours that must write opens with the parameter `default_transaction_read_only=off`.
+//! - If others are connected, [`triggers`] refuse what they write: nobody is ended, and nobody who reads notices.
+//! - If nobody is, or triggers cannot be had, read-only transactions are made the default of the login role in this
+//!   database. Sessions that began before are ended, and those that began under it are when it is lifted.
 //!
-//! The fence is told from a setting that an administrator made by a mark beside it: the role's default
+//! A session of ours that must write has one of the spared names, and opens with the parameter
+//! `default_transaction_read_only=off`.
+//!
+//! The read-only default is told from one that an administrator made by a mark beside it: the role's default
 //! `application_name` in this database. Only a superuser may store a setting with a name of our own, and that one
 //! is free text, read by nobody for anything else, and shows in `pg_stat_activity` which sessions are fenced, by
 //! whom and since when. What an administrator had set there is kept in the mark and put back.
@@ -18,11 +21,13 @@
 //! `lift` or `raise` go on from there.
 
 mod mark;
+mod triggers;
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use mark::Mark;
 
@@ -42,18 +47,25 @@ const POLL: Duration = Duration::from_millis(50);
 /// A session that began to log in before the setting was there shows a moment later.
 const QUIET_LOOKS: u32 = 2;
 
+/// From when on a transaction counts as long, in seconds.
+pub const LONG: f64 = 30.0;
+/// Those of [`SESSIONS`] that belong to our role and not to us; `$1` are the spared names.
+const OTHERS: &str = "datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend'
+    AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS spared WHERE starts_with(application_name, spared))";
+
 /// How far the fence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// New sessions are read-only, those from before may still be there.
+    /// Some can write no more, others still can.
     Raising,
-    /// Every session that is not spared is read-only.
+    /// No session that is not spared can write.
     Up,
-    /// New sessions can write again, those from before may still be read-only.
+    /// Some can write again, others perhaps not yet.
     Lifting,
 }
 
-/// A read-only default of our role in this database.
+/// Our fence, or a read-only default of our role in this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FenceState {
     pub phase: Phase,
@@ -98,7 +110,7 @@ pub struct Writer {
     pub pid: i32,
     pub application_name: String,
     pub user: String,
-    /// It logged in as our role: the fence covers and ends it.
+    /// It logged in as our role: the fence covers it.
     pub own_role: bool,
     pub superuser: bool,
     /// When it began, RFC 3339 in UTC; `None` if our role may not see it.
@@ -112,8 +124,7 @@ struct Stored {
     application_name: Option<String>,
 }
 
-/// Raises the fence in the name of `who` (unit and task), or takes over one that a killed run left, and ends the
-/// sessions of our role that began before it.
+/// Raises the fence in the name of `who` (unit and task), or takes over one that a killed run left.
 ///
 /// Sessions whose `application_name` begins with one of `spared` stay: they are ours. Does the same again without
 /// harm. A read-only default that an administrator made is refused. Whether a writer is left is told by [`writers`].
@@ -131,6 +142,13 @@ pub async fn raise(
             role: connection.get(&row, 0)?,
             database: connection.get(&row, 1)?,
         });
+    }
+    if stored.mark.is_none()
+        && (triggers::state(connection).await?.is_some() || is_anybody_connected(connection, spared).await?)
+        && let Some(state) = triggers::raise(connection, who, spared).await?
+    {
+        end_long_transactions(connection, spared).await?;
+        return Ok(state);
     }
     let (since, was) = match stored.mark {
         // All that began after the older fence are fenced: nobody needs to be ended twice.
@@ -152,11 +170,12 @@ pub async fn raise(
     Ok(FenceState { phase: Phase::Up, who: Some(mark.who), since: mark.since })
 }
 
-/// Lifts our fence, whatever step it was left in, and ends the sessions that began under it, so that their programs
-/// open new ones that can write. Tells whether there was one; a setting without our mark is left alone.
+/// Lifts our fence, whatever step it was left in. Sessions that began under a read-only default end, so that their
+/// programs open new ones that can write. Tells whether there was one; a setting without our mark is left alone.
 pub async fn lift(connection: &Connection, spared: &[&str]) -> Result<bool> {
+    let was_of_triggers = triggers::lift(connection).await?;
     let stored = stored(connection).await?;
-    let Some(mark) = stored.mark else { return Ok(false) };
+    let Some(mark) = stored.mark else { return Ok(was_of_triggers) };
     set(connection, false, &mark).await?;
     let before = now(connection).await?;
     end_sessions(connection, &before, spared).await?;
@@ -164,10 +183,11 @@ pub async fn lift(connection: &Connection, spared: &[&str]) -> Result<bool> {
     Ok(true)
 }
 
-/// The read-only default of our role in this database, ours or an administrator's; `None`: there is none. Works from
-/// a fenced session too.
+/// Our fence, or a read-only default of our role in this database that an administrator made; `None`: there is
+/// neither. Works from a fenced session too.
 pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
     let stored = stored(connection).await?;
+    let of_triggers = triggers::state(connection).await?;
     Ok(match (stored.read_only, stored.mark) {
         (true, Some(Mark { who, since, .. })) => {
             let phase = if since.is_some() { Phase::Up } else { Phase::Raising };
@@ -176,6 +196,7 @@ pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
         (false, Some(Mark { who, since, .. })) => {
             Some(FenceState { phase: Phase::Lifting, who: Some(who), since })
         }
+        (false, None) if of_triggers.is_some() => of_triggers,
         (true, None) => Some(FenceState { phase: Phase::Up, who: None, since: None }),
         (false, None) => None,
     })
@@ -184,10 +205,10 @@ pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
 /// The sessions in this database that may write: neither read-only by default, nor spared, nor of a role that has
 /// no right to change one of `tables` (by name; none: any table of the search path). Those of our own role come first.
 pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]) -> Result<Vec<Writer>> {
-    let since = match state(connection).await? {
-        Some(FenceState { phase: Phase::Up, who: Some(_), since }) => since,
-        _ => None,
-    };
+    let stored = stored(connection).await?;
+    let since = stored.mark.filter(|_| stored.read_only).and_then(|mark| mark.since);
+    let of_triggers = triggers::state(connection).await?;
+    let has_triggers = of_triggers.is_some_and(|state| state.phase != Phase::Lifting);
     // Of other roles' sessions an ordinary role sees the name, but not the type: background workers have no user.
     let sql = format!(
         r#"WITH {TABLES}
@@ -203,7 +224,11 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
                 WHERE s.setrole = r.oid
                   AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
                   AND starts_with(item, 'default_transaction_read_only=') AND split_part(item, '=', 2)::bool))
-          AND EXISTS (SELECT FROM tables WHERE has_table_privilege(r.oid, tables.oid, 'INSERT, UPDATE, DELETE'))
+          AND EXISTS (
+                SELECT FROM tables WHERE has_table_privilege(r.oid, tables.oid, 'INSERT, UPDATE, DELETE')
+                  AND NOT ($4 AND EXISTS (
+                        SELECT FROM pg_trigger t
+                        WHERE t.tgrelid = tables.oid AND t.tgname = $5 AND t.tgenabled IN ('O', 'A'))))
         ORDER BY 4 DESC, 1"#
     );
     let read = |row: &Row| {
@@ -216,7 +241,8 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
             since: connection.get(row, 5)?,
         })
     };
-    connection.query(&sql, &[&tables, &spared, &since]).await?.iter().map(read).collect()
+    let params: [&(dyn ToSql + Sync); 5] = [&tables, &spared, &since, &has_triggers, &triggers::NAME];
+    connection.query(&sql, &params).await?.iter().map(read).collect()
 }
 
 async fn stored(connection: &Connection) -> Result<Stored> {
@@ -276,6 +302,26 @@ async fn now(connection: &Connection) -> Result<String> {
     connection.get(&row, 0)
 }
 
+/// Whether somebody else is connected as our role.
+async fn is_anybody_connected(connection: &Connection, spared: &[&str]) -> Result<bool> {
+    let sql = format!("SELECT EXISTS (SELECT FROM {SESSIONS} a WHERE {OTHERS})");
+    let row = connection.query_one(&sql, &[&spared]).await?;
+    connection.get(&row, 0)
+}
+
+/// Ends the sessions of our role whose transaction is open for long: a migration would have to wait for what it has locked.
+async fn end_long_transactions(connection: &Connection, spared: &[&str]) -> Result<()> {
+    let sql = format!(
+        "SELECT pg_terminate_backend(pid) FROM {SESSIONS} a
+         WHERE {OTHERS} AND clock_timestamp() - xact_start > $2::float8 * interval '1 s'"
+    );
+    let begun = Instant::now();
+    while !connection.query(&sql, &[&spared, &LONG]).await?.is_empty() && begun.elapsed() < ENDING {
+        sleep(POLL).await;
+    }
+    Ok(())
+}
+
 /// Ends the sessions of our role that began before a time, and waits until they are gone, for some seconds at most.
 ///
 /// Nobody else can make a session read-only, and the program at its other end notices the end of one only when it uses
@@ -286,16 +332,13 @@ async fn end_sessions(connection: &Connection, before: &str, spared: &[&str]) ->
     let sql = format!(
         "SELECT CASE WHEN $3 OR state = 'idle' AND clock_timestamp() - state_change > $4::float8 * interval '1 s'
                            THEN pg_terminate_backend(pid) END
-        FROM {SESSIONS} a
-        WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
-          AND backend_type = 'client backend' AND backend_start <= $1::text::timestamptz
-          AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS spared WHERE starts_with(application_name, spared))"
+        FROM {SESSIONS} a WHERE {OTHERS} AND backend_start <= $2::text::timestamptz"
     );
     let begun = Instant::now();
     let mut quiet = 0;
     loop {
         let is_impatient = begun.elapsed() >= PATIENCE;
-        let left = connection.query(&sql, &[&before, &spared, &is_impatient, &UNNOTICED]).await?;
+        let left = connection.query(&sql, &[&spared, &before, &is_impatient, &UNNOTICED]).await?;
         quiet = if left.is_empty() { quiet + 1 } else { 0 };
         if quiet >= QUIET_LOOKS || begun.elapsed() >= PATIENCE + ENDING {
             return Ok(());

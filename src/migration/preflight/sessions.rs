@@ -2,12 +2,9 @@
 
 use super::report::{Check, Finding};
 use super::{Facts, MIGRATION_PROCESS, OUR_SESSIONS, unanswered};
-use crate::postgres::fence::{self, Writer};
+use crate::postgres::fence::{self, LONG, Writer};
 use crate::postgres::transactions::{self, OpenTransaction};
 use crate::postgres::{Connection, Result};
-
-/// From when on a transaction counts as long, in seconds.
-const LONG: f64 = 30.0;
 
 /// A migration process whose operator is gone: it has no lock, but its statements go on.
 pub(super) async fn other_migration(connection: &Connection) -> Check {
@@ -91,8 +88,8 @@ pub(super) async fn other_writers(connection: &Connection, facts: &Facts<'_>) ->
         let names: Vec<_> =
             own.iter().map(|it| format!("{:?} (pid {})", it.application_name, it.pid)).collect();
         findings.push(Finding::warning(
-            format!("the fence ends the sessions of our role: {}", names.join(", ")),
-            "nothing to do: their programs open new ones, which only read until the migration has ended",
+            format!("the fence lets these sessions of our role only read: {}", names.join(", ")),
+            "nothing to do: they can write again when the migration has ended",
         ));
     }
     Check::new("other-writers", findings)

@@ -17,8 +17,19 @@ async fn settings(connection: &Connection) -> Vec<String> {
     connection.client().query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
+/// What a fence of triggers leaves in the catalog.
+async fn triggers(connection: &Connection) -> i64 {
+    let sql = "SELECT (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal)
+                    + (SELECT count(*) FROM pg_proc WHERE proname LIKE 'kratos_operator%')";
+    connection.client().query_one(sql, &[]).await.unwrap().get(0)
+}
+
 async fn may_write(connection: &Connection) -> bool {
     connection.client().batch_execute("UPDATE networks SET updated_at = updated_at").await.is_ok()
+}
+
+async fn may_read(connection: &Connection) -> bool {
+    connection.client().query("SELECT * FROM networks", &[]).await.is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,12 +53,10 @@ async fn an_old_server_goes_on_reading_under_the_fence() {
     assert_eq!(status, 500);
     assert!(body.to_string().contains("read-only transaction (SQLSTATE 25006)"), "{body}");
     assert_eq!(writers(&side, &[], &OUR_SESSIONS).await.unwrap(), []);
-    // The name of its sessions tells who fenced them.
-    let names = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fenced by kratos/0 task 7 since 2%Z'";
-    assert!(side.client().query_one(names, &[]).await.unwrap().get::<_, i64>(0) > 0);
+    assert_eq!(settings(&side).await, [""; 0], "it was connected: triggers do it");
 
-    let overridden = format!("{}&default_transaction_read_only=off", database.dsn);
-    let run = Run::of(Database { dsn: overridden }.command(NEW, "migrate sql up -e --yes"));
+    let spared = format!("{}&application_name=kratos-migrate%20test", database.dsn);
+    let run = Run::of(Database { dsn: spared }.command(NEW, "migrate sql up -e --yes"));
     assert_eq!(run.code, Some(0), "{}", run.err);
     assert_eq!(server.get("/admin/identities").await.unwrap().0, 200);
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
@@ -62,14 +71,18 @@ async fn it_is_raised_and_lifted_any_number_of_times() {
     let database = world.database("db").await;
     database.migrate(NEW);
     let side = side(&database).await;
-    let old = open(&dsn(&database), "old").await;
     assert_eq!(state(&side).await.unwrap(), None);
     assert!(!lift(&side, &OUR_SESSIONS).await.unwrap());
 
     let first = raise(&side, "kratos/0 7", &OUR_SESSIONS).await.unwrap();
-    assert!(old.client().query("SELECT 1", &[]).await.is_err(), "it was ended");
     let fenced = open(&dsn(&database), "old").await;
     assert!(!may_write(&fenced).await && may_write(&side).await);
+    // The name of its sessions tells who fenced them.
+    let names =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fenced by kratos/0 7 since 2%Z'";
+    let unnamed = connect(&database.dsn).await;
+    assert_eq!(side.client().query_one(names, &[]).await.unwrap().get::<_, i64>(0), 1);
+    drop(unnamed);
     assert_eq!(state(&fenced).await.unwrap(), Some(first.clone()));
 
     // Whoever takes it over ends nobody who is fenced already.
@@ -81,6 +94,68 @@ async fn it_is_raised_and_lifted_any_number_of_times() {
     assert!(lift(&fenced, &OUR_SESSIONS).await.unwrap());
     assert_eq!((state(&side).await.unwrap(), settings(&side).await), (None, vec![]));
     assert!(may_write(&open(&dsn(&database), "old").await).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_is_connected_is_ended() {
+    let world = World::new();
+    let database = world.database("db").await;
+    database.migrate(NEW);
+    let side = side(&database).await;
+    let owner = world.operator("db").await;
+    owner.batch_execute("CREATE TABLE weekly_report (id UUID)").await.unwrap();
+    let old = open(&dsn(&database), "old").await;
+    let first = raise(&side, "kratos/0 7", &OUR_SESSIONS).await.unwrap();
+    assert_eq!((first.phase, first.who.as_deref()), (Phase::Up, Some("kratos/0 7")));
+    assert_eq!(settings(&side).await, [""; 0]);
+    let late = open(&dsn(&database), "late").await;
+    for connection in [&old, &late] {
+        assert!(may_read(connection).await && !may_write(connection).await);
+        for statement in ["DELETE FROM networks", "TRUNCATE identities CASCADE"] {
+            let refused = connection.client().batch_execute(statement).await.unwrap_err();
+            assert_eq!(refused.code().unwrap().code(), "25006", "{refused}");
+        }
+        assert_eq!(state(connection).await.unwrap(), Some(first.clone()));
+    }
+    assert!(
+        may_write(&side).await && writers(&side, &own_tables(&[]), &OUR_SESSIONS).await.unwrap().is_empty()
+    );
+
+    // Whoever takes it over knows since when nobody could write.
+    let second = raise(&side, "kratos/1 9", &OUR_SESSIONS).await.unwrap();
+    assert_eq!((second.who.as_deref(), &second.since), (Some("kratos/1 9"), &first.since));
+    // Somebody reads for long: what refuses goes at once, and the rest with the next try.
+    late.client().batch_execute("BEGIN; SELECT count(*) FROM networks").await.unwrap();
+    assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
+    assert!(may_write(&old).await);
+    assert_eq!(state(&side).await.unwrap().unwrap().phase, Phase::Lifting);
+    assert!(!writers(&side, &[], &OUR_SESSIONS).await.unwrap().is_empty());
+    late.client().batch_execute("COMMIT").await.unwrap();
+    assert!(lift(&side, &OUR_SESSIONS).await.unwrap() && !lift(&side, &OUR_SESSIONS).await.unwrap());
+    assert_eq!((state(&side).await.unwrap(), triggers(&side).await), (None, 0));
+    assert!(may_write(&late).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_triggers_cannot_be_had_sessions_are_ended() {
+    let world = World::new();
+    let database = world.database("db").await;
+    database.migrate(NEW);
+    let side = side(&database).await;
+    let old = open(&dsn(&database), "old").await;
+    old.client().batch_execute("BEGIN; UPDATE networks SET updated_at = updated_at").await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    assert_eq!((settings(&side).await.len(), triggers(&side).await), (2, 0));
+    assert!(!may_read(&old).await, "it was ended");
+    assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
+
+    let old = open(&dsn(&database), "old").await;
+    let operator = world.operator("db").await;
+    operator.batch_execute("REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC").await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    assert!(!may_read(&old).await, "it was ended");
+    assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
+    assert_eq!(settings(&side).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,8 +189,12 @@ async fn a_crash_at_any_point_leaves_what_can_be_lifted_and_raised() {
     let database = world.database("db").await;
     database.migrate(NEW);
     let look = side(&database).await;
+    let old = open(&dsn(&database), "old").await;
     for delay in [0, 1, 2, 3, 4, 6, 8, 12, 20, 40, 80, 110, 150] {
-        for lifting in [false, true] {
+        for (lifting, is_connected) in [(false, false), (true, false), (false, true), (true, true)] {
+            // An older name is spared: nobody else is connected then.
+            let name = if is_connected { "old" } else { "kratos-operator old" };
+            sql(&old, &format!("SET application_name = '{name}'")).await;
             let crashing = side(&database).await;
             if lifting {
                 raise(&crashing, "kratos/0", &OUR_SESSIONS).await.unwrap();
@@ -128,17 +207,19 @@ async fn a_crash_at_any_point_leaves_what_can_be_lifted_and_raised() {
             };
             drop(crashing);
             eventually("the session is gone", async || {
-                let sql =
-                    "SELECT 1 FROM pg_stat_activity WHERE usename = 'kratos' AND pid <> pg_backend_pid()";
+                let sql = "SELECT 1 FROM pg_stat_activity WHERE usename = 'kratos' AND pid <> pg_backend_pid() \
+                           AND application_name NOT LIKE '%old'";
                 look.client().query(sql, &[]).await.unwrap().is_empty().then_some(())
             })
             .await;
             let left = state(&look).await.unwrap();
             assert!(left.as_ref().is_none_or(|fence| fence.is_marked_ours()), "{left:?}");
             assert_eq!(lift(&look, &OUR_SESSIONS).await.unwrap(), left.is_some());
-            assert_eq!(settings(&look).await, [""; 0], "{delay} {lifting}");
+            assert_eq!((settings(&look).await, triggers(&look).await), (vec![], 0), "{delay} {lifting}");
+            assert!(may_write(&old).await, "it was never ended");
         }
     }
+    drop(old);
     for phase in [Phase::Raising, Phase::Lifting] {
         // Another run can also go on from each step.
         let mark = if phase == Phase::Raising { "-" } else { "2020-01-01T00:00:00.000000Z" };

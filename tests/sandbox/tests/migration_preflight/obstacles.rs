@@ -43,8 +43,10 @@ async fn whoever_is_in_the_way_is_named() {
         "of operator",
     ];
     assert_finding(&report, "prepared-transactions", Verdict::Refusal, &parts);
-    let parts =
-        ["does not cover may write: \"weekly\", user report", "ends the sessions of our role: \"serve\""];
+    let parts = [
+        "does not cover may write: \"weekly\", user report",
+        "the fence lets these sessions of our role only read: \"serve\"",
+    ];
     assert_finding(&report, "other-writers", Verdict::Refusal, &parts);
     let parts = ["kratos-migrate test/0", &format!("SELECT pg_cancel_backend({pid})")];
     assert_finding(&report, "other-migration", Verdict::Refusal, &parts);
@@ -60,7 +62,7 @@ async fn whoever_is_in_the_way_is_named() {
     })
     .await;
     let warned: Vec<_> = report.findings(Verdict::Warning).map(|(name, _)| name).collect();
-    // The administrator's session, and the one that the fence ends.
+    // The administrator's session, and the one that the fence lets only read.
     assert_eq!(warned, ["other-writers", "other-writers"], "{report}");
     assert_finding(&report, "long-transactions", Verdict::Ok, &[]);
 }

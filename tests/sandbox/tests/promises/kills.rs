@@ -14,14 +14,16 @@ struct Instant {
     name: &'static str,
     from: &'static str,
     version: &'static str,
+    /// Whether an old server is connected, which decides how the fence is made.
+    is_connected: bool,
 }
 
 const INSTANTS: [Instant; 4] = [
-    Instant { name: "in_transaction", from: MIDDLE, version: "20251105000000000003" },
-    Instant { name: "in_backfill", from: MIDDLE, version: "20251105000000000001" },
+    Instant { name: "in_transaction", from: MIDDLE, version: "20251105000000000003", is_connected: true },
+    Instant { name: "in_backfill", from: MIDDLE, version: "20251105000000000001", is_connected: false },
     // Its statement is committed, its row is not there yet.
-    Instant { name: "unbooked", from: OLD, version: "20250708190000000000" },
-    Instant { name: "in_the_last", from: MIDDLE, version: "20260114175904000000" },
+    Instant { name: "unbooked", from: OLD, version: "20250708190000000000", is_connected: true },
+    Instant { name: "in_the_last", from: MIDDLE, version: "20260114175904000000", is_connected: false },
 ];
 
 /// Runs until the slow migration sleeps, disturbs, and sees the run fail.
@@ -31,6 +33,10 @@ async fn disturb(
     disturbance: impl AsyncFnOnce(&mut World),
 ) -> Database {
     let database = used(world, instant.name, instant.from).await;
+    let old = match instant.is_connected {
+        true => Some(connect(&database.dsn).await),
+        false => None,
+    };
     let kratos = kratos(world, &format!("{}=60", instant.version));
     let job = job(&database, 120);
     let running = tokio::spawn(async move { migrate(&kratos, &job).await });
@@ -42,6 +48,7 @@ async fn disturb(
     disturbance(world).await;
     let failure = running.await.unwrap().unwrap_err();
     assert!(!failure.to_string().contains("s3cret"), "a failure shows no password");
+    drop(old);
     database
 }
 
