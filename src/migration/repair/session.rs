@@ -52,9 +52,16 @@ pub async fn repair_now(
     };
     let repaired = repair_locked(&side, &program, who).await;
     // Nothing was raised where nothing was found; a fence that an earlier run left goes too.
-    if let Err(error) = lift(&side, dsn, who).await {
-        tracing::error!("the write fence is still up: {error}");
-    }
+    let repaired = match (repaired, lift(&side, dsn, who).await) {
+        (repaired, Ok(_)) => repaired,
+        (Ok(_), Err(failure)) => {
+            Err(Failure::Fence(format!("it was repaired, but the write fence is still up: {failure}")))
+        }
+        (Err(failure), Err(error)) => {
+            tracing::error!("the write fence is still up: {error}");
+            Err(failure)
+        }
+    };
     // The lock ends with its session in any case.
     if let Err(error) = lock.release().await {
         tracing::warn!("{error}");
