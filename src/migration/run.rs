@@ -89,13 +89,13 @@ async fn run_locked(
     if is_careful {
         return run.behind_the_fence(quiesce).await;
     }
-    let is_fenced = respect_administrator(job, side).await?;
+    respect_administrator(job, side).await?;
     if !before.is_current() {
         refuse_without_rights(job, side, before.pending.as_deref()).await?;
     }
     let outcome = run.go(&Counts::new(), quiesce).await;
     // A run that was killed after its last migration left it.
-    if is_fenced { run.lift(outcome).await } else { outcome }
+    run.lift(outcome).await
 }
 
 /// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is asked
@@ -123,13 +123,10 @@ async fn run_fresh(
     verdict(Facts { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end).await
 }
 
-/// Our connections override a read-only setting of the role, which an administrator may have made for a reason. Tells
-/// whether there is one that an earlier run left.
-async fn respect_administrator(job: &Job, side: &Connection) -> Result<bool, Failure> {
-    match fence::state(side).await? {
-        None => return Ok(false),
-        Some(state) if state.is_marked_ours() => return Ok(true),
-        Some(_) => {}
+/// Our connections override a read-only setting of the role, which an administrator may have made for a reason.
+async fn respect_administrator(job: &Job, side: &Connection) -> Result<(), Failure> {
+    if fence::state(side).await?.is_none_or(|state| state.is_marked_ours()) {
+        return Ok(());
     }
     let (role, database) = (job.dsn.username().to_owned(), job.dsn.database().to_owned());
     Err(Failure::Fence(fence::FenceError::Foreign { role, database }.to_string()))

@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use mark::Mark;
 
@@ -173,14 +172,14 @@ pub async fn raise(
 /// Lifts our fence, whatever step it was left in. Sessions that began under a read-only default end, so that their
 /// programs open new ones that can write. Tells whether there was one; a setting without our mark is left alone.
 pub async fn lift(connection: &Connection, spared: &[&str]) -> Result<bool> {
-    let was_of_triggers = triggers::lift(connection).await?;
+    let of_triggers = triggers::lift(connection).await;
     let stored = stored(connection).await?;
-    let Some(mark) = stored.mark else { return Ok(was_of_triggers) };
+    let Some(mark) = stored.mark else { return of_triggers };
     set(connection, false, &mark).await?;
     let before = now(connection).await?;
     end_sessions(connection, &before, spared).await?;
     store(connection, false, mark.was.as_deref()).await?;
-    Ok(true)
+    of_triggers.map(|_| true)
 }
 
 /// Our fence, or a read-only default of our role in this database that an administrator made; `None`: there is
@@ -207,8 +206,8 @@ pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
 pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]) -> Result<Vec<Writer>> {
     let stored = stored(connection).await?;
     let since = stored.mark.filter(|_| stored.read_only).and_then(|mark| mark.since);
-    let of_triggers = triggers::state(connection).await?;
-    let has_triggers = of_triggers.is_some_and(|state| state.phase != Phase::Lifting);
+    let refusing = triggers::function(connection).await?.filter(triggers::Function::is_armed);
+    let refusing = refusing.map(|function| function.oid);
     // Of other roles' sessions an ordinary role sees the name, but not the type: background workers have no user.
     let sql = format!(
         r#"WITH {TABLES}
@@ -226,9 +225,10 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
                   AND starts_with(item, 'default_transaction_read_only=') AND split_part(item, '=', 2)::bool))
           AND EXISTS (
                 SELECT FROM tables WHERE has_table_privilege(r.oid, tables.oid, 'INSERT, UPDATE, DELETE')
-                  AND NOT ($4 AND EXISTS (
-                        SELECT FROM pg_trigger t
-                        WHERE t.tgrelid = tables.oid AND t.tgname = $5 AND t.tgenabled IN ('O', 'A'))))
+                  AND NOT EXISTS (SELECT FROM pg_trigger t
+                                  WHERE t.tgrelid = tables.oid AND t.tgfoid = $4 AND t.tgenabled IN ('O', 'A'))
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                                    AND d.objid = tables.oid AND d.deptype = 'e'))
         ORDER BY 4 DESC, 1"#
     );
     let read = |row: &Row| {
@@ -241,8 +241,7 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
             since: connection.get(row, 5)?,
         })
     };
-    let params: [&(dyn ToSql + Sync); 5] = [&tables, &spared, &since, &has_triggers, &triggers::NAME];
-    connection.query(&sql, &params).await?.iter().map(read).collect()
+    connection.query(&sql, &[&tables, &spared, &since, &refusing]).await?.iter().map(read).collect()
 }
 
 async fn stored(connection: &Connection) -> Result<Stored> {

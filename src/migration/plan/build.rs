@@ -19,6 +19,8 @@ const FIRST_IN_GO: &str = "20251105";
 
 /// The estimate bounds; what stands around the run (a busy pod, a slow disk) wants room as well.
 const ROOM: f64 = 1.5;
+/// A loaded machine can take a second to start a program.
+const SHORTEST: f64 = 2.0;
 /// A timeout is at most a week.
 const LONGEST: f64 = 604_800.0;
 
@@ -204,7 +206,7 @@ fn rounded(seconds: f64) -> f64 {
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn whole_seconds(seconds: f64) -> u64 {
-    seconds.ceil().clamp(1.0, LONGEST) as u64
+    seconds.ceil().clamp(SHORTEST, LONGEST) as u64
 }
 
 #[allow(clippy::cast_precision_loss)]

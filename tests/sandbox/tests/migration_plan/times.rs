@@ -36,8 +36,8 @@ async fn check(server: &Server, served: &Database, releases: &[&str]) -> Result<
             plan.estimate_seconds
         );
         println!("{text}");
-        // A timeout has whole seconds.
-        if suggested < real || suggested > (10.0 * real).ceil() {
+        // A timeout has whole seconds, and no plan suggests less than two.
+        if suggested < real || suggested > (10.0 * real).ceil().max(2.0) {
             return Err(text);
         }
     }

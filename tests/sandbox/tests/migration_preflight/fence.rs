@@ -128,11 +128,11 @@ async fn nobody_who_is_connected_is_ended() {
     late.client().batch_execute("BEGIN; SELECT count(*) FROM networks").await.unwrap();
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
     assert!(may_write(&old).await);
-    assert_eq!(state(&side).await.unwrap().unwrap().phase, Phase::Lifting);
+    assert_eq!((state(&side).await.unwrap(), triggers(&side).await), (None, 2), "one table's is left");
     assert!(!writers(&side, &[], &OUR_SESSIONS).await.unwrap().is_empty());
     late.client().batch_execute("COMMIT").await.unwrap();
-    assert!(lift(&side, &OUR_SESSIONS).await.unwrap() && !lift(&side, &OUR_SESSIONS).await.unwrap());
-    assert_eq!((state(&side).await.unwrap(), triggers(&side).await), (None, 0));
+    assert!(!lift(&side, &OUR_SESSIONS).await.unwrap(), "nothing was refused any more");
+    assert_eq!(triggers(&side).await, 0);
     assert!(may_write(&late).await);
 }
 
@@ -156,6 +156,44 @@ async fn where_triggers_cannot_be_had_sessions_are_ended() {
     assert!(!may_read(&old).await, "it was ended");
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
     assert_eq!(settings(&side).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_made_of_the_same_name_is_in_nobodys_way() {
+    let world = World::new();
+    let database = world.database("db").await;
+    database.migrate(NEW);
+    let side = side(&database).await;
+    let operator = world.operator("db").await;
+    // A role that is gone has left its fence on tables of the group.
+    for statement in [
+        "CREATE ROLE owners; GRANT owners TO kratos; REASSIGN OWNED BY kratos TO owners",
+        "ALTER SCHEMA public OWNER TO CURRENT_USER; GRANT USAGE, CREATE ON SCHEMA public TO kratos, owners",
+        "CREATE FUNCTION kratos_operator_fence() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$",
+        "COMMENT ON FUNCTION kratos_operator_fence() IS 'fenced by gone/0 since 2020-01-01T00:00:00.000000Z'",
+        "CREATE TRIGGER kratos_operator_fence BEFORE UPDATE ON networks EXECUTE FUNCTION kratos_operator_fence()",
+    ] {
+        operator.batch_execute(statement).await.unwrap();
+    }
+    let old = open(&dsn(&database), "old").await;
+    assert_eq!(state(&side).await.unwrap().unwrap().who.as_deref(), Some("gone/0"));
+    assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
+    assert!(state(&side).await.unwrap().is_none() && may_write(&old).await);
+    // The function alone, which we may not change.
+    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    assert_eq!(settings(&side).await.len(), 2, "the role is read-only instead");
+    assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
+    assert_eq!((state(&side).await.unwrap(), settings(&side).await), (None, vec![]));
+
+    // One without a comment, as in a copy.
+    operator
+        .batch_execute(
+            "ALTER FUNCTION kratos_operator_fence() OWNER TO owners; COMMENT ON FUNCTION kratos_operator_fence() IS NULL; \
+             CREATE TRIGGER other_name BEFORE UPDATE ON networks EXECUTE FUNCTION kratos_operator_fence()",
+        )
+        .await
+        .unwrap();
+    assert_eq!(state(&side).await.unwrap().unwrap().who.as_deref(), Some("unknown"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
