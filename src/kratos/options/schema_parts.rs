@@ -29,6 +29,9 @@ const SINGLE: [&str; 12] = [
     "then",
 ];
 
+/// Keywords with a whole number, which Kratos wants to be written as one.
+const WHOLE: [&str; 6] = ["maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"];
+
 /// What is wrong in a schema or one that it holds or refers to, if anything is.
 pub fn fault_of_parts(root: &Value) -> Option<String> {
     let mut known = BTreeSet::new();
@@ -109,6 +112,9 @@ fn fault_of_words(schema: &Value) -> Option<String> {
     {
         return Some("an enum is empty or names a value twice".to_owned());
     }
+    if let Some(keyword) = WHOLE.iter().find(|keyword| schema[**keyword].is_f64()) {
+        return Some(format!("{keyword} is not written as a whole number"));
+    }
     let extension = &schema[EXTENSION];
     let code = &extension["credentials"]["code"];
     if code["identifier"] == true && code["via"].is_null() {
@@ -159,6 +165,7 @@ mod tests {
             (json!({"patternProperties": {"(?!a)": {}}}), "cannot read the pattern \"(?!a)\""),
             (json!({"enum": []}), "an enum is empty"),
             (json!({"enum": ["a", "b", "a"]}), "names a value twice"),
+            (json!({"minLength": 1.0}), "minLength is not written as a whole number"),
             (json!({EXTENSION: {"credentials": {"code": {"identifier": true}}}}), "code has no \"via\""),
             (json!({EXTENSION: {"verification": {"via": "sms"}}}), "by sms has no format"),
         ] {
