@@ -1,5 +1,5 @@
 //! The rules for identity schemas that the original checks after it has read everything else: which words may stand under
-//! `ory.sh/kratos`.
+//! `ory.sh/kratos`, and which regular expressions Go understands.
 
 use serde_json::Value;
 
@@ -20,6 +20,9 @@ const WAYS: [&str; 2] = ["email", "sms"];
 
 /// The message of the original for a schema that it does not take.
 pub fn fault(document: &Value) -> Option<String> {
+    if let Some(pattern) = foreign_pattern(document) {
+        return Some(format!(r#"I[#] S[#/properties/pattern/format] {pattern:?} is not valid "regex""#));
+    }
     // A document behind http(s) is not read.
     let traits = document.get("properties")?.get("traits")?;
     let Some(properties) = traits["properties"].as_object().filter(|properties| !properties.is_empty())
@@ -27,6 +30,19 @@ pub fn fault(document: &Value) -> Option<String> {
         return Some(r#"I[#/properties/traits] S[#/required] missing properties: "properties""#.to_owned());
     };
     properties.values().find_map(|kind| inside(kind, "#/properties/traits/properties"))
+}
+
+/// A regular expression that looks around or back, which neither Go nor this crate knows.
+fn foreign_pattern(schema: &Value) -> Option<&str> {
+    let bad = |pattern: &&str| regex::Regex::new(pattern).is_err();
+    match schema {
+        Value::Object(map) => {
+            let own = map.get("pattern").and_then(Value::as_str).filter(bad);
+            own.or_else(|| map.values().find_map(foreign_pattern))
+        }
+        Value::Array(items) => items.iter().find_map(foreign_pattern),
+        _ => None,
+    }
 }
 
 fn inside(kind: &Value, at: &str) -> Option<String> {
@@ -83,6 +99,12 @@ mod tests {
             json!({"credentials": {"password": true}}),
         ] {
             assert!(fault(&schema(bad.clone())).is_some(), "{bad}");
+        }
+        let of =
+            |pattern: &str| json!({"properties": {"traits": {"properties": {"a": {"pattern": pattern}}}}});
+        assert_eq!(fault(&of("^[a-z]+$")), None);
+        for bad in ["^(?=.*[a-z]).+$", "(?<!a)b", r"(a)\1"] {
+            assert!(fault(&of(bad)).is_some(), "{bad}");
         }
         assert!(fault(&json!({"properties": {"traits": {}}})).is_some());
     }
