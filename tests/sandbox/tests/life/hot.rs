@@ -83,10 +83,10 @@ fn every_version_takes_changes_over() {
     }
 }
 
-/// A change that the charm lets pass and every Kratos refuses: Go's regular expressions look neither ahead nor back.
+/// A change that the charm lets pass and every Kratos refuses: RFC 3986 lets `%41` stand in a host, Go does not.
 /// Kratos first takes the values over, and then tells that it cannot use the schemas.
 async fn refused_schemas(sandbox: &Sandbox) {
-    schemas(sandbox, &json!({"type": "string", "pattern": "^(?=.*[a-z]).+$"})).await;
+    schemas(sandbox, "http://a%41/").await;
 }
 
 /// A change of which Kratos takes nothing over. None is known that passes the charm, so the double has a file that
@@ -97,13 +97,13 @@ async fn refused_change(sandbox: &Sandbox) {
         return refused_schemas(sandbox).await;
     }
     fs::write(file(sandbox, ".refuse"), "second_v1").unwrap();
-    schemas(sandbox, &json!({"type": "string"})).await;
+    schemas(sandbox, "http://a/").await;
 }
 
-/// Sets the identity schemas to two, with one trait.
-async fn schemas(sandbox: &Sandbox, email: &Value) {
-    let traits = json!({"type": "object", "properties": {"email": email}});
-    let schema = json!({"type": "object", "properties": {"traits": traits}});
+/// Sets the identity schemas to two that call themselves so.
+async fn schemas(sandbox: &Sandbox, id: &str) {
+    let traits = json!({"type": "object", "properties": {"email": {"type": "string"}}});
+    let schema = json!({"$id": id, "type": "object", "properties": {"traits": traits}});
     let schemas = json!({"user_v1": schema, "second_v1": schema});
     juju(sandbox, &format!("config kratos 'identity_schemas={schemas}'")).await;
 }
