@@ -70,7 +70,11 @@ impl Default for Input {
 
 /// Reads facts. The error names the key that cannot be used.
 pub fn read(text: &str) -> Result<Facts, String> {
-    let input: Option<Input> = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    // The YAML parser takes JSON too, but no \ud83d\ude00, as JSON may write what needs more than 16 bits.
+    let input: Option<Input> = match serde_json::from_str(text) {
+        Ok(input) => input,
+        Err(_) => serde_yaml::from_str(text).map_err(|error| error.to_string())?,
+    };
     let input = input.unwrap_or_default();
     let config: Value = serde_yaml::from_str(CONFIG).map_err(|error| error.to_string())?;
     if let Some(name) = input.options.keys().find(|name| config["options"].get(name.as_str()).is_none()) {
@@ -127,6 +131,12 @@ mod tests {
             assert_eq!(facts.version, None);
             assert_eq!(facts.dsn.to_string(), "postgres://kratos:***@localhost:5432/kratos");
         }
+    }
+
+    #[test]
+    fn json_may_escape_every_character() {
+        let facts = read(r#"{"verification_template": "\ud83d\ude00"}"#).unwrap();
+        assert_eq!(facts.verification_template.as_deref(), Some("\u{1f600}"));
     }
 
     #[test]

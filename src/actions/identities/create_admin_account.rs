@@ -54,7 +54,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         return Ok(report);
     }
     match recovery_code(desk, id).await {
-        Ok(code) => Ok(with_code(report, code)),
+        Ok(code) => Ok(with_code(desk, report, id, code)),
         Err(Stop::Failed { text, .. }) => Err(Stop::Failed {
             text: format!("The admin account {id} was created, but nobody can sign in yet. {text}"),
             results: report.results,

@@ -10,6 +10,7 @@ mod export_identities;
 mod get_identity;
 mod import_identities;
 mod invalidate_sessions;
+mod keys;
 mod list_identities;
 mod list_oidc_accounts;
 mod password;

@@ -5,12 +5,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::keys::keys;
 use crate::kratos::admin::{Exact, Whole};
 
-/// The credential types that can be created; what they hold is asked for at an export.
-pub const CREDENTIALS: [&str; 2] = ["password", "oidc"];
-/// Those that cannot: second factors, passkeys, and accounts of an enterprise.
-const LOST: [&str; 5] = ["totp", "lookup_secret", "webauthn", "passkey", "saml"];
+/// The credential types of which is asked for what they hold: those that can be created, and those with keys.
+pub const CREDENTIALS: [&str; 4] = ["password", "oidc", "webauthn", "passkey"];
+/// Those that cannot be created: second factors, and accounts of an enterprise.
+const LOST: [&str; 3] = ["totp", "lookup_secret", "saml"];
+/// Those that cannot either, once they hold a key.
+const KEYS: [&str; 2] = ["webauthn", "passkey"];
 const VERIFIABLE: [&str; 5] = ["value", "via", "verified", "status", "verified_at"];
 const RECOVERY: [&str; 2] = ["value", "via"];
 
@@ -36,7 +39,9 @@ pub fn line(exact: &Exact) -> (Whole, bool) {
     if !credentials.is_empty() {
         more.insert("credentials".to_owned(), credentials.into());
     }
-    let lost = LOST.iter().any(|kind| !identity["credentials"][*kind].is_null());
+    let all = &identity["credentials"];
+    let lost = LOST.iter().any(|kind| !all[*kind].is_null())
+        || KEYS.iter().any(|kind| keys(all, kind).next().is_some());
     let id = Some(identity["id"].clone()).filter(|id| !id.is_null());
     (Whole { id, plain: exact.plain.clone(), more }, lost)
 }
@@ -188,6 +193,11 @@ mod tests {
     fn what_cannot_be_created_is_counted() {
         for kind in LOST {
             assert!(lined(&json!({"id": "1", "credentials": {kind: {"type": kind}}})).1, "{kind}");
+        }
+        for kind in KEYS {
+            let holding = |config: Value| json!({"id": "1", "credentials": {kind: {"config": config}}});
+            assert!(lined(&holding(json!({"credentials": [{"id": "k"}]}))).1, "{kind}");
+            assert!(!lined(&holding(json!({"user_handle": "oFC4wc=="}))).1, "{kind} without a key");
         }
     }
 

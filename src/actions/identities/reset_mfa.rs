@@ -1,5 +1,6 @@
 //! `reset-identity-mfa`: takes a second factor from one identity, which then has to be set up anew (row 100).
 
+use super::keys::keys;
 use super::who::who;
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
@@ -28,8 +29,8 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
             let mut lines = vec![format!("Successfully reset the {kind} credentials for identity {id}")];
             if kind == WEBAUTHN {
                 // Kratos takes the keys that stand beside a password, and no others.
-                if let Ok(identity) = desk.admin.identity(&id, &[]).await
-                    && !identity["credentials"][WEBAUTHN].is_null()
+                if let Ok(identity) = desk.admin.identity(&id, &[WEBAUTHN]).await
+                    && keys(&identity["credentials"], WEBAUTHN).next().is_some()
                 {
                     lines.push(
                         "Its keys for login without a password stay: they are a first factor".to_owned(),

@@ -16,6 +16,8 @@ use crate::kratos::admin::{self, Exact, PLAIN, Plain, RecoveryCode, Whole};
 
 /// How long a recovery code is valid.
 const VALID: &str = "1h";
+/// Where Kratos' links lead while it was told of no page for recovery: it makes codes although recovery is off.
+const NO_PAGE: &str = "/kratos/docs/fallback/";
 
 /// Runs the action.
 pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
@@ -27,7 +29,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
             let code = recovery_code(desk, &id).await?;
             let line =
                 "Recovery code created successfully. Use the returned link to reset the identity's password";
-            Ok(with_code(Report::line(line), code))
+            Ok(with_code(desk, Report::line(line), &id, code))
         }
     }
 }
@@ -81,24 +83,33 @@ pub async fn recovery_code(desk: &Desk<'_>, id: &str) -> Result<RecoveryCode, St
     let what = "Failed to create a recovery code";
     match desk.admin.recovery_code(id, VALID).await {
         Ok(code) => Ok(code),
-        // Also said when recovery is switched off, which the reason tells.
+        // Also said when codes are switched off, which the reason tells.
         Err(admin::Error::NotFound { reason }) => {
             let identity = desk.admin.identity(id, &[]).await;
             identity.map_err(|error| desk.failed(what, id, &error))?;
-            Err(format!(
-                "{what}: {reason} Recovery needs a login UI and local accounts (juju integrate {}:ui-endpoint-info \
-                 identity-platform-login-ui-operator); without them set a password: juju run {} reset-password \
-                 identity-id={id} password-secret-id=ID",
-                desk.application, desk.unit
-            )
-            .into())
+            Err(format!("{what}: {reason} {}", without_recovery(desk, id)).into())
         }
         Err(error) => Err(desk.trouble(what, &error)),
     }
 }
 
-/// Adds a recovery code to what is shown; it is the result.
-pub fn with_code(report: Report, code: RecoveryCode) -> Report {
+/// What recovery needs, and what to do without it.
+fn without_recovery(desk: &Desk<'_>, id: &str) -> String {
+    format!(
+        "Recovery needs a login UI and local accounts (juju integrate {}:ui-endpoint-info \
+         identity-platform-login-ui-operator); without them set a password: juju run {} reset-password \
+         identity-id={id} password-secret-id=ID",
+        desk.application, desk.unit
+    )
+}
+
+/// Adds a recovery code for an identity to what is shown; it is the result.
+pub fn with_code(desk: &Desk<'_>, mut report: Report, id: &str, code: RecoveryCode) -> Report {
+    if code.recovery_link.contains(NO_PAGE) {
+        report
+            .lines
+            .push(format!("Recovery is off, so the link leads nowhere. {}", without_recovery(desk, id)));
+    }
     let report = report.with("recovery-link", code.recovery_link).with("recovery-code", code.recovery_code);
     match code.expires_at {
         Some(moment) => report.with("expires-at", moment),

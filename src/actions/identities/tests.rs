@@ -58,6 +58,7 @@ fn identity() -> Value {
         "credentials": {
             "oidc": {"type": "oidc", "identifiers": ["google:1", "github:2"], "version": 0},
             "password": {"type": "password", "identifiers": ["ada@example.com"], "config": {"hashed_password": "$2a$12$x"}},
+            "webauthn": {"type": "webauthn", "identifiers": ["ada@example.com"], "config": {"user_handle": "oFC4wc=="}},
         },
         "schema_id": "social_user_v0",
         "state": "inactive",
@@ -162,15 +163,15 @@ fn blameless(method: &str, path: &str) -> Reply {
 /// An identity with keys for login without a password.
 fn keyed(method: &str, path: &str) -> Reply {
     let mut identity = identity();
-    identity["credentials"]["webauthn"] = json!({"type": "webauthn"});
+    let config = json!({"credentials": [{"is_passwordless": true}]});
+    identity["credentials"]["webauthn"] = json!({"type": "webauthn", "config": config});
     if method == "GET" { Reply::json(200, &identity) } else { well(method, path) }
 }
 
 /// An identity with one account and nothing else to sign in with.
 fn with_one_account(method: &str, path: &str) -> Reply {
     let mut identity = identity();
-    identity["credentials"] =
-        json!({"oidc": {"type": "oidc", "identifiers": ["google:1"]}, "password": {"config": {}}});
+    identity["credentials"] = json!({"oidc": {"type": "oidc", "identifiers": ["google:1"]}, "password": {"config": {}}, "webauthn": {"config": {}}});
     if method == "GET" { Reply::json(200, &identity) } else { well(method, path) }
 }
 

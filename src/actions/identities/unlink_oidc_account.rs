@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
+use super::keys::keys;
 use super::who::who;
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
 use crate::kratos::admin;
 
-/// Credentials that may be a way to sign in too.
-const OTHER_WAYS: [&str; 3] = ["passkey", "webauthn", "saml"];
+/// The credentials that may be another way to sign in, by what they hold.
+const OTHER_WAYS: [&str; 3] = ["password", "webauthn", "passkey"];
 
 /// Runs the action.
 pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
@@ -21,7 +22,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     };
     let id = who(desk, parameters).await?;
     let what = format!("Failed to unlink the OIDC account for {id}");
-    let identity = desk.admin.identity(&id, &["password"]).await;
+    let identity = desk.admin.identity(&id, &OTHER_WAYS).await;
     let identity = identity.map_err(|error| desk.failed(&what, &id, &error))?;
     if is_last_way(&identity["credentials"], &credential) {
         return Err(format!(
@@ -48,7 +49,9 @@ fn is_last_way(credentials: &Value, account: &str) -> bool {
     accounts.is_some_and(|accounts| accounts.len() == 1 && accounts[0] == account)
         && password["hashed_password"].as_str().is_none_or(str::is_empty)
         && password["use_password_migration_hook"] != true
-        && OTHER_WAYS.iter().all(|kind| credentials[*kind].is_null())
+        && !keys(credentials, "webauthn").any(|key| key["is_passwordless"] == true)
+        && keys(credentials, "passkey").next().is_none()
+        && credentials["saml"].is_null()
 }
 
 #[cfg(test)]
@@ -58,9 +61,14 @@ mod tests {
 
     #[test]
     fn the_last_way_to_sign_in_is_known() {
-        let one = json!({"oidc": {"identifiers": ["google:1"]}, "password": {"config": {}}, "code": {}, "totp": {}});
+        // As Kratos gives it for an identity of social_user_v0.
+        let one = json!({"oidc": {"identifiers": ["google:1"]}, "password": {"config": {}}, "code": {}, "totp": {},
+            "webauthn": {"identifiers": ["a@b.c"], "config": {"user_handle": "oFC4wchaT+iVURYidjD5QQ=="}}});
         assert!(is_last_way(&one, "google:1"));
         assert!(!is_last_way(&one, "google:2"), "it has no such account");
+        let mut second = one.clone();
+        second["webauthn"]["config"]["credentials"] = json!([{"is_passwordless": false}]);
+        assert!(is_last_way(&second, "google:1"), "a second factor is no way to sign in");
         let with = |kind: &str, credential: Value| {
             let mut credentials = one.clone();
             credentials[kind] = credential;
@@ -70,8 +78,8 @@ mod tests {
             ("oidc", json!({"identifiers": ["google:1", "github:2"]})),
             ("password", json!({"config": {"hashed_password": "$2a$x"}})),
             ("password", json!({"config": {"use_password_migration_hook": true}})),
-            ("passkey", json!({})),
-            ("webauthn", json!({})),
+            ("passkey", json!({"config": {"credentials": [{}]}})),
+            ("webauthn", json!({"config": {"credentials": [{"is_passwordless": true}]}})),
             ("saml", json!({})),
         ] {
             assert!(!is_last_way(&with(kind, credential), "google:1"), "{kind}");

@@ -3,6 +3,8 @@
 //! An option that Kratos would not take is refused here, with its name, the value's shape and the remedy,
 //! so that it never reaches the running service.
 
+mod go_pattern;
+mod schema_parts;
 mod schemas;
 
 use std::borrow::Cow;

@@ -1,12 +1,14 @@
 //! The options with identity schemas: which ones Kratos takes.
 //!
 //! Kratos reads every schema when it loads its configuration and refuses the whole configuration for one that it cannot
-//! use; a default that does not exist it takes, and fails at every request.
+//! use. A default that does not exist it takes, and some schemas too, and fails at every request.
 
 use std::collections::BTreeMap;
 
+use jsonschema::Draft;
 use serde_json::{Value, json};
 
+use super::schema_parts::fault_of_parts;
 use super::{InvalidOption, Reader};
 use crate::kratos::version::WorkloadVersion;
 
@@ -18,7 +20,14 @@ const EXAMPLE: &str = "@schemas.json";
 /// Kratos reads no more of a schema, in bytes.
 const LARGEST_SCHEMA: usize = 1024 * 1024;
 /// The keyword under which a schema tells Kratos what a trait is for.
-const EXTENSION: &str = "ory.sh/kratos";
+pub(super) const EXTENSION: &str = "ory.sh/kratos";
+/// The drafts that Kratos knows, exactly as it wants them to be named.
+const DRAFTS: [&str; 4] = [
+    "http://json-schema.org/draft-07/schema#",
+    "http://json-schema.org/draft-06/schema#",
+    "http://json-schema.org/draft-04/schema#",
+    "http://json-schema.org/schema#",
+];
 /// The formats of a trait that can be verified.
 const VERIFIABLE: [&str; 6] = ["email", "tel", "date", "time", "date-time", "no-validate"];
 
@@ -76,18 +85,43 @@ pub fn fault_of_id(id: &str) -> Option<String> {
 }
 
 /// What is wrong with an identity schema, if anything is: the rules that a Kratos of this version (`None`: the newest
-/// known) checks when it loads one.
+/// known) checks when it loads one, and those that it would fail by when it uses one.
 pub fn fault_of_schema(schema: &Value, version: Option<&WorkloadVersion>) -> Option<String> {
+    let draft = schema.get("$schema").and_then(Value::as_str).unwrap_or(DRAFTS[0]);
     let fault = if !schema.is_object() {
         "the schema is no JSON object"
     } else if schema.to_string().len() > LARGEST_SCHEMA {
         "the schema is larger than 1 MiB"
-    } else if !jsonschema::draft7::meta::is_valid(schema) {
+    } else if !is_draft_7(schema) {
         "the schema is no JSON schema (draft 7)"
+    } else if !DRAFTS.contains(&draft) {
+        "Kratos does not know the draft that \"$schema\" names: use \"http://json-schema.org/draft-07/schema#\""
+    } else if draft == DRAFTS[2] && !jsonschema::draft4::meta::is_valid(schema) {
+        "the schema names draft 4, but is no JSON schema of that draft"
+    } else if !is_of_type_object(schema) {
+        "the schema is not of type object"
     } else {
-        return fault_of_traits(&schema["properties"]["traits"], &extensions(version));
+        let known = extensions(version);
+        return fault_of_traits(&schema["properties"]["traits"], &known)
+            .or_else(|| fault_of_extension(schema, &known))
+            .or_else(|| fault_of_parts(schema));
     };
     Some(fault.to_owned())
+}
+
+/// Whether it is a JSON schema; its regular expressions are looked at elsewhere, since Kratos reads others than ECMA's.
+fn is_draft_7(schema: &Value) -> bool {
+    let options = jsonschema::options().with_draft(Draft::Draft7).should_validate_formats(true);
+    let meta = options.with_format("regex", |_: &str| true).build(&json!({"$ref": DRAFTS[0]}));
+    meta.is_ok_and(|meta| meta.is_valid(schema))
+}
+
+fn is_of_type_object(schema: &Value) -> bool {
+    match schema.get("type") {
+        None => true,
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+        Some(kind) => kind == "object",
+    }
 }
 
 fn fault_of_traits(traits: &Value, known: &Value) -> Option<String> {
@@ -240,6 +274,41 @@ mod tests {
         }
         let large = json!({"description": "x".repeat(LARGEST_SCHEMA), "properties": user()["properties"]});
         assert_eq!(fault_of_schema(&large, None).unwrap(), "the schema is larger than 1 MiB");
+    }
+
+    #[test]
+    fn schemas_that_kratos_takes_and_then_fails_by_are_refused_too() {
+        let fault = |change: Value| {
+            let mut schema = user();
+            schema.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            fault_of_schema(&schema, None)
+        };
+        for good in [
+            json!({}),
+            json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": ["object", "null"]}),
+            json!({"$schema": "http://json-schema.org/draft-04/schema#", "$id": "user"}),
+            json!({"definitions": {"a": {"pattern": "(?i)^[[:alpha:]]"}}}),
+        ] {
+            assert_eq!(fault(good.clone()), None, "{good}");
+        }
+        for (bad, expected) in [
+            (json!({"$schema": "https://json-schema.org/draft/2020-12/schema"}), "does not know the draft"),
+            (json!({"$schema": "http://json-schema.org/draft-07/schema"}), "does not know the draft"),
+            (
+                json!({"$schema": "http://json-schema.org/draft-04/schema#", "exclusiveMinimum": 3}),
+                "names draft 4",
+            ),
+            (json!({"type": "string"}), "the schema is not of type object"),
+            (
+                json!({"definitions": {"a": {EXTENSION: {"x": 1}}}}),
+                "does not know what \"ory.sh/kratos\" holds",
+            ),
+            (json!({"allOf": [{"pattern": "(?=a)"}]}), "cannot read the pattern"),
+            (json!({"not": {"$ref": "#/definitions/a"}}), "leads nowhere"),
+        ] {
+            let fault = fault(bad.clone()).unwrap_or_default();
+            assert!(fault.contains(expected), "{bad}: {fault}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::support::*;
 
 const LOCK: &str = "SELECT pg_advisory_lock(1263681876, 1296648018)";
-const COLUMN: &str = "ALTER TABLE identities ADD COLUMN external_id VARCHAR(64) CHECK (external_id <> '')";
+/// What the migration 20250708190000000000 does.
+const COLUMN: &str = "ALTER TABLE identities ADD COLUMN external_id VARCHAR(64) \
+    CHECK (external_id IS NULL OR external_id <> '')";
 
 /// The peer relation.
 fn peers(sandbox: &Sandbox) -> u32 {

@@ -56,7 +56,10 @@ fn nobody_notices_changes_that_kratos_takes_over() {
         let mode = fs::metadata(file(&sandbox, "kratos.yaml")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "it holds secrets of others");
         let visited = visits.end().await.unwrap();
-        assert!(visited.succeeded > 20 && visited.failures.is_empty(), "{visited:?}");
+        assert!(
+            visited.succeeded >= 5 && visited.failures.is_empty(),
+            "not one for each change: {visited:?}"
+        );
         assert_eq!(starts(&sandbox).await, before, "nothing was restarted");
         assert!(logged(&sandbox, "took the new configuration over without a restart"));
 
@@ -80,11 +83,27 @@ fn every_version_takes_changes_over() {
     }
 }
 
-/// A change that the double refuses, by the file of that name, and no other.
-async fn refused_change(sandbox: &Sandbox, refusal: &str) {
-    fs::write(file(sandbox, refusal), "second_v1").unwrap();
+/// A change that the charm lets pass and every Kratos refuses: RFC 3986 lets `%41` stand in a host, Go does not.
+/// Kratos first takes the values over, and then tells that it cannot use the schemas.
+async fn refused_schemas(sandbox: &Sandbox) {
+    schemas(sandbox, "http://a%41/").await;
+}
+
+/// A change of which Kratos takes nothing over. None is known that passes the charm, so the double has a file that
+/// makes it refuse whatever holds its text; the original gets the change above.
+async fn refused_change(sandbox: &Sandbox) {
+    if !is_kratos_double() {
+        println!("the original is given schemas that it refuses, as it has no fault to order");
+        return refused_schemas(sandbox).await;
+    }
+    fs::write(file(sandbox, ".refuse"), "second_v1").unwrap();
+    schemas(sandbox, "http://a/").await;
+}
+
+/// Sets the identity schemas to two that call themselves so.
+async fn schemas(sandbox: &Sandbox, id: &str) {
     let traits = json!({"type": "object", "properties": {"email": {"type": "string"}}});
-    let schema = json!({"type": "object", "properties": {"traits": traits}});
+    let schema = json!({"$id": id, "type": "object", "properties": {"traits": traits}});
     let schemas = json!({"user_v1": schema, "second_v1": schema});
     juju(sandbox, &format!("config kratos 'identity_schemas={schemas}'")).await;
 }
@@ -97,7 +116,7 @@ fn weakness_11_a_refused_change_is_put_back_and_not_tried_again() {
             change(&sandbox, 1).await;
             let good = fs::read(file(&sandbox, "kratos.yaml")).unwrap();
             let before = starts(&sandbox).await;
-            refused_change(&sandbox, ".refuse").await;
+            refused_change(&sandbox).await;
             for _ in 0..2 {
                 let text = status(&sandbox, 0);
                 assert!(
@@ -106,7 +125,7 @@ fn weakness_11_a_refused_change_is_put_back_and_not_tried_again() {
                     "{channel}: {text}"
                 );
                 assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);
-                assert_eq!(title(&sandbox).await, hot_title(1));
+                eventually("the old schemas serve", async || title(&sandbox).await == hot_title(1)).await;
                 sandbox.clear_trace();
                 sandbox.fire("kratos/0", "update-status").await.unwrap();
             }
@@ -121,7 +140,7 @@ fn weakness_11_a_refused_change_is_put_back_and_not_tried_again() {
             assert!(after > before);
             sandbox.fire("kratos/0", "update-status").await.unwrap();
             assert_eq!(starts(&sandbox).await, after, "it is not started again and again");
-            assert_eq!(title(&sandbox).await, hot_title(1));
+            eventually("the old schemas serve", async || title(&sandbox).await == hot_title(1)).await;
 
             juju(&sandbox, "config kratos --reset log_level").await;
             change(&sandbox, 1).await;
@@ -139,7 +158,7 @@ fn schemas_that_kratos_refuses_after_it_took_them_are_put_back() {
             change(&sandbox, 1).await;
             let good = fs::read(file(&sandbox, "kratos.yaml")).unwrap();
             let before = starts(&sandbox).await;
-            refused_change(&sandbox, ".refuse-schemas").await;
+            refused_schemas(&sandbox).await;
             let text = status(&sandbox, 0);
             assert!(text.starts_with("blocked Kratos refused the new configuration"), "{channel}: {text}");
             assert_eq!(fs::read(file(&sandbox, "kratos.yaml")).unwrap(), good);

@@ -46,6 +46,11 @@ pub fn channels() -> Vec<String> {
     programs.kratos.iter().map(|kratos| format!("{}/stable", version_name(&kratos.version))).collect()
 }
 
+/// Whether the Kratos at hand is the double.
+pub fn is_kratos_double() -> bool {
+    Programs::find().unwrap().kratos.iter().all(|kratos| kratos.double)
+}
+
 /// The two newest channels; a test of an upgrade with one Kratos only has nothing to upgrade.
 pub fn upgrade() -> Option<(String, String)> {
     let mut channels = channels();

@@ -250,8 +250,9 @@ fn pages_are_listed_and_what_expired_is_removed() {
         assert_eq!((seen.len(), before), (expected, expected), "each once");
 
         let session = session(&sandbox).await;
-        let flows = "INSERT INTO selfservice_recovery_flows (id, nid, request_url, issued_at, expires_at, created_at, \
-            updated_at) SELECT gen_random_uuid(), n.id, '', m.at, m.at, m.at, m.at FROM networks n, generate_series(1, 40) s, \
+        let flows = "INSERT INTO selfservice_recovery_flows (id, nid, request_url, csrf_token, state, issued_at, expires_at, \
+            created_at, updated_at) SELECT gen_random_uuid(), n.id, '', '', 'choose_method', m.at, m.at, m.at, m.at \
+            FROM networks n, generate_series(1, 40) s, \
             (VALUES (now() AT TIME ZONE 'utc' - interval '9 days'), (now() AT TIME ZONE 'utc' - interval '1 day')) AS m (at)";
         session.execute(flows, &[]).await.unwrap();
         // Its last run is cut off by the end of the time, which is no failure.

@@ -82,17 +82,14 @@ impl Config {
 pub fn load(files: &[String], release: Release) -> Result<Config, Invalid> {
     let config = read(files, release)?;
     let json_log = config.value["log"]["format"] == "json";
-    match fault_of_schemas(files, &config) {
+    match fault_of_schemas(&config) {
         Some(message) => Err(Invalid { block: String::new(), message, json_log }),
         None => Ok(config),
     }
 }
 
-/// What the original has against the identity schemas; a test's own reason is the file `.refuse-schemas`.
-pub fn fault_of_schemas(files: &[String], config: &Config) -> Option<String> {
-    if files.iter().any(|file| told_to_refuse(file, ".refuse-schemas")) {
-        return Some("I[#] S[#] a test wants the identity schemas to be refused".to_owned());
-    }
+/// What the original has against the identity schemas.
+pub fn fault_of_schemas(config: &Config) -> Option<String> {
     config.schemas.iter().find_map(|(_, _, document)| extension::fault(document))
 }
 
@@ -108,7 +105,7 @@ pub fn read(files: &[String], release: Release) -> Result<Config, Invalid> {
     environment::apply(&outline, &mut value, &|name| {
         std::env::var(name).ok().filter(|text| !text.is_empty())
     });
-    if files.iter().any(|file| told_to_refuse(file, ".refuse")) {
+    if files.iter().any(|file| told_to_refuse(file)) {
         return Err(failed("I[#] S[#] a test wants this to be refused".to_owned(), &value));
     }
     let faults = validate::faults(&outline, &value);
@@ -125,9 +122,9 @@ pub fn read(files: &[String], release: Release) -> Result<Config, Invalid> {
     Ok(Config { value, schemas })
 }
 
-/// A test's own reason to refuse: the configuration holds the text of the file `name` beside it.
-fn told_to_refuse(file: &str, name: &str) -> bool {
-    let path = std::path::Path::new(file).with_file_name(name);
+/// A test's own reason to refuse: the configuration holds the text of the file `.refuse` beside it.
+fn told_to_refuse(file: &str) -> bool {
+    let path = std::path::Path::new(file).with_file_name(".refuse");
     let (Ok(text), Ok(config)) = (std::fs::read_to_string(path), std::fs::read_to_string(file)) else {
         return false;
     };

@@ -51,6 +51,9 @@ CREATE TABLE selfservice_login_requests (
   request_url VARCHAR(2048) NOT NULL,
   issued_at TIMESTAMP NOT NULL,
   expires_at TIMESTAMP NOT NULL,
+  active_method VARCHAR(32) NOT NULL,
+  csrf_token VARCHAR(255) NOT NULL,
+  internal_context JSONB NOT NULL,
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
@@ -62,6 +65,9 @@ CREATE TABLE selfservice_registration_requests (
   request_url VARCHAR(2048) NOT NULL,
   issued_at TIMESTAMP NOT NULL,
   expires_at TIMESTAMP NOT NULL,
+  active_method VARCHAR(32) NOT NULL,
+  csrf_token VARCHAR(255) NOT NULL,
+  internal_context JSONB NOT NULL,
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
@@ -74,6 +80,9 @@ CREATE TABLE selfservice_settings_requests (
   request_url VARCHAR(2048) NOT NULL,
   issued_at TIMESTAMP NOT NULL,
   expires_at TIMESTAMP NOT NULL,
+  active_method VARCHAR(32),
+  internal_context JSONB NOT NULL,
+  state VARCHAR(255) NOT NULL DEFAULT 'show_form',
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
@@ -143,6 +152,9 @@ CREATE TABLE selfservice_verification_requests (
   request_url VARCHAR(2048) NOT NULL,
   issued_at TIMESTAMP NOT NULL,
   expires_at TIMESTAMP NOT NULL,
+  active_method VARCHAR(32),
+  csrf_token VARCHAR(255) NOT NULL,
+  state VARCHAR(255) NOT NULL DEFAULT 'show_form',
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
@@ -182,6 +194,9 @@ CREATE TABLE selfservice_recovery_requests (
   issued_at TIMESTAMP NOT NULL,
   expires_at TIMESTAMP NOT NULL,
   recovered_identity_id UUID REFERENCES identities (id) ON DELETE CASCADE,
+  active_method VARCHAR(32),
+  csrf_token VARCHAR(255) NOT NULL,
+  state VARCHAR(32) NOT NULL,
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
@@ -195,6 +210,8 @@ CREATE TABLE identity_recovery_tokens (
   used_at TIMESTAMP,
   identity_recovery_address_id UUID REFERENCES identity_recovery_addresses (id) ON DELETE CASCADE,
   selfservice_recovery_flow_id UUID,
+  identity_id UUID NOT NULL REFERENCES identities (id) ON UPDATE RESTRICT ON DELETE CASCADE,
+  token_type INT NOT NULL DEFAULT 0 CHECK (token_type = 1 OR token_type = 2),
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
@@ -627,11 +644,11 @@ ALTER TABLE identity_registration_codes ALTER COLUMN address_type TYPE VARCHAR(3
 ALTER TABLE identity_login_codes ALTER COLUMN address_type TYPE CHAR(36);
 ALTER TABLE identity_registration_codes ALTER COLUMN address_type TYPE CHAR(36);
 --- 20250708190000000000 up
-ALTER TABLE identities ADD COLUMN external_id VARCHAR(64) CHECK (external_id <> '');
+ALTER TABLE identities ADD COLUMN external_id VARCHAR(64) CHECK (external_id IS NULL OR external_id <> '');
 --- 20250708190000000000 down
 ALTER TABLE identities DROP COLUMN external_id;
 --- 20250708190000000001 up
-CREATE UNIQUE INDEX identities_nid_external_id_idx ON identities (nid, external_id);
+CREATE UNIQUE INDEX identities_nid_external_id_idx ON identities (nid, external_id) WHERE external_id IS NOT NULL;
 --- 20250708190000000001 down
 DROP INDEX identities_nid_external_id_idx;
 --- 20250710085000000000 up

@@ -48,8 +48,14 @@ fn seconds(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
-/// A recovery flow for the identity: its id and its end.
-async fn flow(app: &App, client: &Client, ask: &Ask) -> Result<(String, String), Failure> {
+/// A recovery flow for the identity, for one of the methods: its id and its end.
+async fn flow(
+    app: &App,
+    client: &Client,
+    ask: &Ask,
+    method: &str,
+    state: &str,
+) -> Result<(String, String), Failure> {
     let known = "SELECT 1 FROM identities WHERE nid = $1::text::uuid AND id = $2::text::uuid";
     if client.query_opt(known, &[&app.nid, &ask.identity]).await?.is_none() {
         return Err(Failure::new(
@@ -59,24 +65,24 @@ async fn flow(app: &App, client: &Client, ask: &Ask) -> Result<(String, String),
         ));
     }
     let insert = format!(
-        "INSERT INTO selfservice_recovery_flows (id, nid, request_url, issued_at, expires_at, recovered_identity_id, created_at, \
-         updated_at) VALUES (gen_random_uuid(), $1::text::uuid, '', {NOW}, {NOW} + make_interval(secs => $2), $3::text::uuid, \
-         {NOW}, {NOW}) RETURNING id::text, {}",
+        "INSERT INTO selfservice_recovery_flows (id, nid, request_url, active_method, csrf_token, state, issued_at, expires_at, \
+         recovered_identity_id, created_at, updated_at) VALUES (gen_random_uuid(), $1::text::uuid, '', $4, '', $5, {NOW}, \
+         {NOW} + make_interval(secs => $2), $3::text::uuid, {NOW}, {NOW}) RETURNING id::text, {}",
         moment("expires_at")
     );
-    let row = client.query_one(&insert, &[&app.nid, &ask.seconds, &ask.identity]).await?;
+    let row = client.query_one(&insert, &[&app.nid, &ask.seconds, &ask.identity, &method, &state]).await?;
     Ok((row.get(0), stamp(row.get(1))))
 }
 
 /// `POST /admin/recovery/code`
 pub async fn code(app: &App, client: &Client, body: &Value) -> Answer {
     let config = app.config();
-    let recovery = config.flag(&["selfservice", "flows", "recovery", "enabled"], false);
-    if !recovery || !config.flag(&["selfservice", "methods", "code", "enabled"], true) {
+    // Each only looks at its method, not at the flow.
+    if !config.flag(&["selfservice", "methods", "code", "enabled"], true) {
         return Err(Failure::not_found(DISABLED));
     }
     let ask = read(body)?;
-    let (flow, end) = flow(app, client, &ask).await?;
+    let (flow, end) = flow(app, client, &ask, "code", "sent_email").await?;
     let insert = format!(
         "INSERT INTO identity_recovery_codes (id, nid, code, code_type, issued_at, expires_at, selfservice_recovery_flow_id, \
          identity_id, created_at, updated_at) VALUES (gen_random_uuid(), $1::text::uuid, \
@@ -101,17 +107,17 @@ pub async fn code(app: &App, client: &Client, body: &Value) -> Answer {
 
 /// `POST /admin/recovery/link`
 pub async fn link(app: &App, client: &Client, body: &Value) -> Answer {
-    // The link only looks at its method, not at the flow.
     if !app.config().flag(&["selfservice", "methods", "link", "enabled"], false) {
         return Err(Failure::not_found(DISABLED));
     }
     let ask = read(body)?;
-    let (flow, end) = flow(app, client, &ask).await?;
+    let (flow, end) = flow(app, client, &ask, "link", "choose_method").await?;
     let insert = format!(
-        "INSERT INTO identity_recovery_tokens (id, nid, token, selfservice_recovery_flow_id, created_at, updated_at) VALUES \
-         (gen_random_uuid(), $1::text::uuid, replace(gen_random_uuid()::text, '-', ''), $2::text::uuid, {NOW}, {NOW}) RETURNING token"
+        "INSERT INTO identity_recovery_tokens (id, nid, token, token_type, identity_id, selfservice_recovery_flow_id, created_at, \
+         updated_at) VALUES (gen_random_uuid(), $1::text::uuid, replace(gen_random_uuid()::text, '-', ''), 1, $3::text::uuid, \
+         $2::text::uuid, {NOW}, {NOW}) RETURNING token"
     );
-    let row = client.query_one(&insert, &[&app.nid, &flow]).await?;
+    let row = client.query_one(&insert, &[&app.nid, &flow, &ask.identity]).await?;
     let base = app.config().base_url("public");
     let token: String = row.get(0);
     let link = format!("{base}/self-service/recovery?flow={flow}&token={token}");

@@ -22,7 +22,7 @@ pub async fn watch(app: Arc<App>, files: Vec<String>) {
             Ok(config) => {
                 app.log.info("A change to a configuration file was detected.", fields.clone());
                 // The original looks at the schemas afterwards, and goes on with them whatever it says.
-                let fault = config::fault_of_schemas(&files, &config);
+                let fault = config::fault_of_schemas(&config);
                 app.set_config(config);
                 app.log.info("Configuration change processed successfully.", fields);
                 if let Some(fault) = fault {

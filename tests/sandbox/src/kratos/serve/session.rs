@@ -13,8 +13,9 @@ const NOW: &str = "(now() AT TIME ZONE 'utc')";
 /// `GET /self-service/login/api`: a flow.
 pub async fn start(app: &App, client: &Client) -> Answer {
     let insert = format!(
-        "INSERT INTO selfservice_login_flows (id, nid, request_url, issued_at, expires_at, created_at, updated_at) VALUES \
-         (gen_random_uuid(), $1::text::uuid, '', {NOW}, {NOW} + interval '1 hour', {NOW}, {NOW}) RETURNING id::text, {}, {}",
+        "INSERT INTO selfservice_login_flows (id, nid, request_url, active_method, csrf_token, internal_context, issued_at, \
+         expires_at, created_at, updated_at) VALUES (gen_random_uuid(), $1::text::uuid, '', '', '', '{{}}', {NOW}, \
+         {NOW} + interval '1 hour', {NOW}, {NOW}) RETURNING id::text, {}, {}",
         moment("issued_at"),
         moment("expires_at")
     );
