@@ -142,9 +142,11 @@ fn identities_move_to_an_empty_database_whole_though_the_charm_is_killed() {
 
         // The file, imported into the emptied database, gives equal identities.
         session(&sandbox).await.batch_execute("TRUNCATE identities CASCADE").await.unwrap();
-        juju(&sandbox, "run kratos/0 import-identities --wait 30m").await;
+        let text = juju(&sandbox, "run kratos/0 import-identities --wait 30m").await;
+        assert!(text.contains(&format!("imported: \"{count}\"")), "{text}");
         fs::remove_file(place(&sandbox, FILE)).unwrap();
-        juju(&sandbox, "run kratos/0 export-identities --wait 30m").await;
+        let text = juju(&sandbox, "run kratos/0 export-identities --wait 30m").await;
+        assert!(text.contains(&format!("identities: \"{count}\"")), "{text}");
         assert_eq!(exported(&sandbox), first);
 
         memory.assert_small(count);
