@@ -125,6 +125,15 @@ impl Programs {
     }
 }
 
+impl Programs {
+    /// The real Kratos of a version such as `v26.2.0`, if a variable names one.
+    #[must_use]
+    pub fn real(&self, version: &str) -> Option<&Path> {
+        let found = self.kratos.iter().find(|kratos| !kratos.double && kratos.version == version);
+        found.map(|kratos| kratos.path.as_path())
+    }
+}
+
 /// A program of this workspace: in the directory of `here`, or above it when `here` is a test in `deps`.
 fn built(here: &Path, name: &'static str) -> Result<PathBuf, Error> {
     let dir = here.parent().unwrap_or(Path::new("/"));

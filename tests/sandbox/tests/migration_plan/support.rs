@@ -1,4 +1,4 @@
-//! A server, the double in each release, and databases in the state of an older release.
+//! A server, Kratos in each release (the real one if it is named, or the double), and databases in the state of an older release.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,6 +13,7 @@ use kratos_operator::kratos::command::Kratos;
 use kratos_operator::migration::plan::{LockMode, Plan, plan};
 use kratos_operator::postgres::{Connection, Dsn, DsnParts, Endpoint, Tls};
 use sandbox::postgres::Cluster;
+use sandbox::programs::Programs;
 use tempfile::TempDir;
 
 /// Long enough for a busy machine.
@@ -31,11 +32,13 @@ pub fn shared() -> Arc<Server> {
     shared.upgrade().unwrap_or_else(|| {
         let dir = tempfile::Builder::new().prefix("plan").tempdir().unwrap();
         let double = env!("CARGO_BIN_EXE_kratos-double");
+        let programs = Programs::find().unwrap();
         for release in RELEASES {
-            program(
-                &dir.path().join(release),
-                &format!("KRATOS_DOUBLE_VERSION={release} exec '{double}' \"$@\""),
-            );
+            let run = match programs.real(release) {
+                Some(real) => format!("exec '{}' \"$@\"", real.display()),
+                None => format!("KRATOS_DOUBLE_VERSION={release} exec '{double}' \"$@\""),
+            };
+            program(&dir.path().join(release), &run);
         }
         // Fails in the middle of a replay.
         let up = dir.path().join("v26.2.0");
