@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::activity::SESSIONS;
 use super::connect::Connection;
 use super::dsn::{Dsn, DsnParts};
 use super::error::{Error, Result};
@@ -104,7 +105,14 @@ fn comment(maker: i32, database: &str) -> String {
 
 /// `name` consists of letters, digits and underscores.
 async fn drop_database(connection: &Connection, name: &str) -> Result<()> {
-    execute(connection, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+    let forced = execute(connection, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+    let Err(Error::Permission { .. }) = forced else { return forced };
+    // A vacuum of the server's own is at work there, which an ordinary role may not end; without FORCE the server ends it.
+    let sql = format!(
+        "SELECT pg_terminate_backend(pid) FROM {SESSIONS} a WHERE datname = $1 AND usename = session_user"
+    );
+    connection.query(&sql, &[&name]).await?;
+    execute(connection, &format!("DROP DATABASE IF EXISTS {name}")).await
 }
 
 async fn execute(connection: &Connection, statement: &str) -> Result<()> {
