@@ -1,5 +1,6 @@
 //! Before a run: the plan, and the checks that may refuse it. Nothing of the production database is changed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -22,6 +23,8 @@ pub(super) struct Prepared {
     pub is_transactional: bool,
     /// Kratos' tables; empty: not known.
     pub own: Vec<String>,
+    /// About how many rows the tables have that are touched, by name.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// Plans and checks.
@@ -66,6 +69,12 @@ pub(super) async fn prepare(
         is_transactional: plan.migrations.iter().all(|step| step.mode == Mode::Transaction),
         digest: Some(short),
         own,
+        rows: plan
+            .migrations
+            .iter()
+            .flat_map(|step| &step.tables)
+            .filter_map(|touched| Some((touched.table.clone(), touched.rows?)))
+            .collect(),
     })
 }
 

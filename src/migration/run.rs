@@ -270,6 +270,7 @@ impl Run<'_> {
             name: &name,
             known: &self.program.known,
             total,
+            rows: &self.prepared.rows,
             progress: self.progress,
         };
         let end = if watch.until(deadline, &mut process, &mut lines).await {

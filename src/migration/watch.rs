@@ -11,8 +11,7 @@ use super::job::Job;
 use super::output::{Lines, Progress, say};
 use super::schema::{Known, Schema};
 use crate::kratos::process::KratosProcess;
-use crate::postgres::tables::{self, Written};
-use crate::postgres::{Connection, activity, catalog};
+use crate::postgres::{Connection, activity, catalog, tables};
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_secs(5);
@@ -28,6 +27,8 @@ pub(super) struct Watch<'a> {
     pub known: &'a Known,
     /// All migrations that there will be; 0: the program cannot tell.
     pub total: usize,
+    /// About how many rows the tables had when the run was planned, by name.
+    pub rows: &'a BTreeMap<String, u64>,
     pub progress: &'a UnboundedSender<Progress>,
 }
 
@@ -38,7 +39,7 @@ impl Watch<'_> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         looks.reset();
         let begun = Instant::now();
-        let written = self.written().await;
+        let updated = self.updated().await;
         let mut canceled = pin!(self.job.canceled());
         loop {
             tokio::select! {
@@ -51,7 +52,7 @@ impl Watch<'_> {
                 },
                 // The server may be slow to answer, and nothing is to be waited for longer than the deadline.
                 _ = looks.tick() => tokio::select! {
-                    () = self.look(begun, &written) => {}
+                    () = self.look(begun, &updated) => {}
                     () = sleep_until(deadline) => return false,
                     () = &mut canceled => return false,
                 },
@@ -60,8 +61,8 @@ impl Watch<'_> {
     }
 
     /// Looks at nothing but the bookkeeping table, which no migration locks, at the sessions and the statistics. `before` is
-    /// what was written before the process began.
-    async fn look(&self, begun: Instant, before: &BTreeMap<String, Written>) {
+    /// what was updated before the process began.
+    async fn look(&self, begun: Instant, before: &BTreeMap<String, u64>) {
         let elapsed = begun.elapsed().as_secs();
         if let Ok(Ok(Some(rows))) = timeout(ANSWER, catalog::applied_versions(self.side)).await
             && self.total > 0
@@ -101,22 +102,25 @@ impl Watch<'_> {
     }
 
     /// Nothing if the server does not tell, or nobody is told.
-    async fn written(&self) -> BTreeMap<String, Written> {
+    async fn updated(&self) -> BTreeMap<String, u64> {
         if self.total == 0 {
             return BTreeMap::new();
         }
-        timeout(ANSWER, tables::written(self.side)).await.ok().and_then(Result::ok).unwrap_or_default()
+        timeout(ANSWER, tables::updated(self.side)).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// How many rows a backfill has changed. One that works in batches names its table (`Backfill column … in …`), and each
-    /// batch shows in the server's statistics: to count the rows that are left would mean to read the whole table.
-    async fn backfill(&self, name: &str, before: &BTreeMap<String, Written>) -> String {
-        let now = self.written().await;
+    /// batch shows in the server's statistics: to count the rows that are left would mean to read the whole table. How
+    /// many there are is the plan's to tell: the statistics of a table that was filled just now say 0 for some seconds.
+    async fn backfill(&self, name: &str, before: &BTreeMap<String, u64>) -> String {
+        let now = self.updated().await;
         let progress = |table: &str| {
-            let now = now.get(table)?;
-            let done = now.updated - before.get(table).map_or(0, |before| before.updated);
-            let rows = now.rows.max(done);
-            (done > 0).then(|| format!(", backfill: about {done} of {rows} rows of {table}"))
+            let done = now.get(table)?.saturating_sub(before.get(table).copied().unwrap_or_default());
+            let of = match self.rows.get(table) {
+                Some(rows) if *rows >= done => format!(" of {rows}"),
+                _ => String::new(),
+            };
+            (done > 0).then(|| format!(", backfill: about {done}{of} rows of {table}"))
         };
         name.split_whitespace().filter_map(progress).collect()
     }

@@ -105,22 +105,14 @@ pub async fn foreign_keys(connection: &Connection) -> Result<Vec<ForeignKey>> {
     connection.query(sql, &[]).await?.iter().map(read).collect()
 }
 
-/// What the server's statistics say of a table; they are some seconds old.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Rows that were ever updated.
-    pub updated: i64,
-    /// Rows that are there, about.
-    pub rows: i64,
-}
-
-/// The statistics of every table of the search path, by name. Reads no table.
-pub async fn written(connection: &Connection) -> Result<BTreeMap<String, Written>> {
-    let sql = "SELECT relname::text, n_tup_upd, n_live_tup FROM pg_stat_user_tables
+/// How many rows of every table of the search path were ever updated, by the server's statistics, which are some seconds
+/// old. Reads no table.
+pub async fn updated(connection: &Connection) -> Result<BTreeMap<String, u64>> {
+    let sql = "SELECT relname::text, n_tup_upd FROM pg_stat_user_tables
                WHERE schemaname = ANY (current_schemas(false))";
     let read = |row: &Row| {
-        let written = Written { updated: connection.get(row, 1)?, rows: connection.get(row, 2)? };
-        Ok((connection.get(row, 0)?, written))
+        let updated = u64::try_from(connection.get::<i64>(row, 1)?).unwrap_or(0);
+        Ok((connection.get(row, 0)?, updated))
     };
     connection.query(sql, &[]).await?.iter().map(read).collect()
 }
