@@ -9,3 +9,4 @@ mod connect;
 mod sessions;
 mod support;
 mod tls;
+mod vacuum;
