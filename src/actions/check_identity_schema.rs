@@ -10,8 +10,8 @@ use super::preconditions::target;
 use super::schema_parameters::{MOST_LISTED, known, text};
 use crate::charm::Observed;
 use crate::juju::{self, Agent, quoted};
-use crate::kratos::schema::{IdentitySchema, Misfit};
-use crate::postgres::identities::{StoredIdentity, count, page};
+use crate::kratos::schema::traits::{IdentitySchema, Misfit};
+use crate::kratos::tables::identities::{StoredIdentity, count, page};
 use crate::postgres::{self, Connection, Dsn};
 
 const CONNECT: Duration = Duration::from_secs(5);

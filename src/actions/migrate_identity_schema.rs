@@ -18,8 +18,8 @@ use super::show::note;
 use crate::charm::Observed;
 use crate::juju::{self, Agent, quoted};
 use crate::kratos::admin::{self, Admin};
-use crate::kratos::schema::IdentitySchema;
-use crate::postgres::identities::{StoredIdentity, count, page};
+use crate::kratos::schema::traits::IdentitySchema;
+use crate::kratos::tables::identities::{StoredIdentity, count, page};
 use crate::postgres::{self, Connection};
 
 const CONNECT: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use super::preconditions::{same_versions, target};
 use super::show::{failed, show};
 use crate::charm::Observed;
 use crate::juju::{self, Agent};
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::migration::{self, plan};
 use crate::pebble::Client;
 

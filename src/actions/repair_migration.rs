@@ -8,7 +8,7 @@ use super::preconditions::{Target, target};
 use super::show::{failed, show};
 use crate::charm::Observed;
 use crate::juju::{self, Agent};
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, repair_now};
 use crate::migration::{self, Failure, lift_leftover_fence};
 use crate::pebble::Client;

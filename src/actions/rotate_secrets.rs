@@ -17,7 +17,7 @@ use crate::charm::secrets::{
 };
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent};
-use crate::postgres::identities::has_provider_identities;
+use crate::kratos::tables::identities::has_provider_identities;
 use crate::postgres::{Connection, Dsn};
 
 /// So many values of each are kept. What the oldest signed is read until it is the eleventh.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::charm::Observed;
 use crate::charm::schemas::told;
-use crate::kratos::schema::IdentitySchema;
+use crate::kratos::schema::traits::IdentitySchema;
 
 /// So many identities that do not fit are listed; the others are counted.
 pub const MOST_LISTED: u64 = 20;

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::last_good::LastGood;
-use super::service::{KRATOS, LAST_GOOD_PATH, LAYER, READY, Running, SERVICE_CHANGE, STAMP_PATH};
+use super::service::Running;
 use super::services::{ServiceFailure, Workload, failure, has_layer, is_down};
 use super::verify::{self, Verdict};
 use crate::kratos::admin::Admin;
-use crate::kratos::config;
+use crate::kratos::names::{CONFIG_PATH, KRATOS, LAST_GOOD_PATH, LAYER, READY, SERVICE_CHANGE, STAMP_PATH};
 use crate::pebble::{self, PushFile, ServiceStatus};
 
 /// How long a started Kratos may take until it serves.
@@ -64,13 +64,13 @@ impl Workload<'_> {
             self.pebble.add_layer(LAYER, &running.layer, true).await?;
         }
         let is_loaded = self.stamp().is_some_and(|stamp| stamp.has_loaded(&running.stamp))
-            && self.is_file_right(running, config::PATH);
+            && self.is_file_right(running, CONFIG_PATH);
         if !is_loaded {
             self.keep_way_back(good.as_ref()).await?;
             let since = verify::newest_line(self.pebble).await?;
-            self.put_files(running, |path| path != config::PATH).await?;
+            self.put_files(running, |path| path != CONFIG_PATH).await?;
             // Written once, as Kratos reads it each time, and even if it is there already: a dispatch may have been killed.
-            self.put(running, config::PATH).await?;
+            self.put(running, CONFIG_PATH).await?;
             let place = &self.observed.place;
             match verify::verdict(self.pebble, place, running.revision.as_deref(), &since).await? {
                 Verdict::Taken => {
@@ -225,7 +225,7 @@ impl Workload<'_> {
 
     async fn put(&self, running: &Running, path: &str) -> Result<()> {
         match running.files.get(path).and_then(Option::as_ref) {
-            Some(content) => self.push(path, content, (path == config::PATH).then_some(PRIVATE)).await,
+            Some(content) => self.push(path, content, (path == CONFIG_PATH).then_some(PRIVATE)).await,
             None => self.pebble.remove(&self.observed.place.path(path), true).await,
         }
     }

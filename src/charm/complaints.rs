@@ -8,9 +8,9 @@ use super::schemas;
 use crate::integrations::{external_idp, kratos_info, routes};
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
-use crate::kratos::config::notes;
-use crate::kratos::courier::{Unsent, unsent};
-use crate::kratos::stored::ConfigMapNames;
+use crate::kratos::render::courier::{Unsent, unsent};
+use crate::kratos::render::left_out::notes;
+use crate::kratos::render::stored::ConfigMapNames;
 
 /// Everything of that kind, the first of equals first. Each text ends with what to do about it.
 pub fn complaints(observed: &Observed) -> Vec<Status> {

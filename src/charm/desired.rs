@@ -13,7 +13,7 @@ use super::service::{DesiredService, desired_service};
 use crate::integrations::peers::{MIGRATION_RUNS, PeerRelation, RESOURCE_LIMITS, WORKLOAD_VERSION};
 use crate::integrations::{Relation, certificates, external_idp, tracing};
 use crate::juju::{Bag, Port, RelationId, SecretUri};
-use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
+use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
 use crate::pebble::LogTarget;
 
 /// Everything that the charm is responsible for.

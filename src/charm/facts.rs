@@ -5,8 +5,8 @@ use super::observed::Observed;
 use super::secrets::secrets;
 use crate::integrations::database::Answer;
 use crate::kratos::facts::Secrets;
-use crate::kratos::options::Options;
-use crate::kratos::public_url::PublicUrl;
+use crate::kratos::facts::options::Options;
+use crate::kratos::facts::public_url::PublicUrl;
 use crate::kratos::{Facts, WorkloadVersion};
 use crate::postgres::Dsn;
 

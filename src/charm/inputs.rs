@@ -6,18 +6,18 @@ use reqwest::Url;
 
 use super::facts::workload_version;
 use super::observed::Observed;
-use super::service::KRATOS;
 use crate::integrations::{
     ByRelation, Relation, Remote, Sifted, certificates, external_idp, hydra, logging, login_ui, routes, smtp,
     tracing, web_hooks,
 };
 use crate::juju::RelationId;
-use crate::kratos::environment::MAIL_SERVER;
-use crate::kratos::login_ui::LoginUi;
-use crate::kratos::provider::OidcProvider;
-use crate::kratos::public_url::PublicUrl;
-use crate::kratos::smtp::Smtp;
-use crate::kratos::web_hook::WebHook;
+use crate::kratos::facts::login_ui::LoginUi;
+use crate::kratos::facts::provider::OidcProvider;
+use crate::kratos::facts::public_url::PublicUrl;
+use crate::kratos::facts::smtp::Smtp;
+use crate::kratos::facts::web_hook::WebHook;
+use crate::kratos::names::KRATOS;
+use crate::kratos::render::environment::MAIL_SERVER;
 
 /// Everything that comes in through relations but the database.
 #[derive(Debug, Default)]

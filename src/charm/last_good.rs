@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::observed::Container;
-use super::service::{COURIER, KRATOS, LAST_GOOD_PATH, Running, STAMP_PATH};
+use super::service::Running;
 use super::stamp::{Files, Stamp};
+use crate::kratos::names::{COURIER, KRATOS, LAST_GOOD_PATH, STAMP_PATH};
 use crate::pebble::Service;
 
 /// Files and services that ran.

@@ -6,10 +6,10 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::apply::tolerate;
 use super::observed::{Container, Observed, SchemaKnowledge, Workload};
-use super::service::{COURIER, KRATOS, SERVICE_CHANGE};
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent, Scope, Status, StatusKind};
-use crate::kratos::command::Kratos;
+use crate::kratos::names::{COURIER, KRATOS, SERVICE_CHANGE};
+use crate::kratos::program::command::Kratos;
 use crate::migration::{self, Job, Outcome, Progress, Timeout};
 use crate::pebble::{self, Client, ServiceStatus};
 

@@ -36,11 +36,12 @@ pub use migrate::migrate;
 pub use observe::observe;
 pub use observed::{Observed, SchemaKnowledge, Version, Workload};
 pub use obstacles::{way_back, way_back_command};
-pub use service::{COURIER, KRATOS, READY, is_courier_wanted};
+pub use service::is_courier_wanted;
 
 use crate::actions;
 use crate::juju::{self, Agent, Context, Event, Scope, WorkloadEvent, WorkloadEventKind};
 use crate::kratos::Place;
+use crate::kratos::names::READY;
 use crate::kubernetes::{Access, Connection};
 use crate::pebble::Client;
 
@@ -108,12 +109,12 @@ pub async fn dispatch(
 fn note(event: &Event) {
     match event {
         Event::Workload(WorkloadEvent { kind: WorkloadEventKind::CheckFailed { check }, .. })
-            if check == service::READY =>
+            if check == READY =>
         {
             tracing::warn!("The service is not running");
         }
         Event::Workload(WorkloadEvent { kind: WorkloadEventKind::CheckRecovered { check }, .. })
-            if check == service::READY =>
+            if check == READY =>
         {
             tracing::info!("The service is online again");
         }

@@ -12,7 +12,6 @@ use super::observed::{Container, Observed, SchemaKnowledge, Version, Workload};
 use super::questions;
 use super::schemas::SchemaUsers;
 use super::secrets;
-use super::service::OWNED_FILES;
 use crate::integrations::database::{self, Answer, DatabaseRelation, TLS_SECRET, USER_SECRET};
 use crate::integrations::peers::{self, PeerRelation};
 use crate::integrations::{ENDPOINTS, Endpoint, Relation, SecretContent};
@@ -21,7 +20,8 @@ use crate::juju::{
     SecretRef, SecretUri, Status, StatusKind, UnitName,
 };
 use crate::kratos::Place;
-use crate::kratos::command::Kratos;
+use crate::kratos::names::OWNED_FILES;
+use crate::kratos::program::command::Kratos;
 use crate::migration;
 use crate::pebble::{self, Client};
 

@@ -10,7 +10,7 @@ use super::secrets::Stored;
 use crate::integrations::database::Answer;
 use crate::juju::{CharmUrl, Status, StatusKind};
 use crate::kratos::WorkloadVersion;
-use crate::kratos::options::Options;
+use crate::kratos::facts::options::Options;
 use crate::migration::{self, Failure, Schema};
 
 /// Everything that keeps the charm from (re)starting the services, in the order of the behaviour rows.

@@ -1,9 +1,9 @@
 //! Which of the costly questions a dispatch has to ask: pure functions of what was read cheaply.
 
 use super::observed::{Container, Observed};
-use super::service::{KRATOS, READY};
 use crate::integrations::database::Answer;
 use crate::juju::{Event, WorkloadEventKind};
+use crate::kratos::names::{KRATOS, READY};
 use crate::pebble::{CheckStatus, ServiceStatus};
 
 /// Whether `kratos version` has to be run: a container in which Kratos serves was asked before it was started,

@@ -13,10 +13,11 @@ use super::observed::Observed;
 use super::obstacles::obstacles;
 use crate::integrations::database::Answer;
 use crate::juju::{Status, StatusKind, quoted};
-use crate::kratos::config::{self, KratosConfig};
-use crate::kratos::rendered::{default_schema, schemas};
-use crate::kratos::schema::document;
-use crate::postgres::identities::users_of_schemas;
+use crate::kratos::names::CONFIG_PATH;
+use crate::kratos::render::config::KratosConfig;
+use crate::kratos::render::rendered::{default_schema, schemas};
+use crate::kratos::schema::traits::document;
+use crate::kratos::tables::identities::users_of_schemas;
 use crate::postgres::{self, Connection, Dsn};
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -38,7 +39,7 @@ type Urls = BTreeMap<String, String>;
 /// What Kratos was told last.
 pub fn told(observed: &Observed) -> Urls {
     let mut told = observed.peers.as_ref().map(|peers| peers.identity_schemas()).unwrap_or_default();
-    let file = observed.container().and_then(|container| container.files.get(config::PATH));
+    let file = observed.container().and_then(|container| container.files.get(CONFIG_PATH));
     told.extend(file.and_then(Option::as_ref).map(|text| schemas(text)).unwrap_or_default());
     told
 }

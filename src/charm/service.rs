@@ -3,55 +3,23 @@
 //! A running Kratos is left alone while anything is in doubt; it is stopped only when its database is gone.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::facts::known_facts;
 use super::observed::Observed;
 use super::obstacles::obstacles;
 use super::schemas;
 use super::stamp::{Files, Stamp};
-use crate::integrations::database::CA_PATH;
 use crate::kratos::Facts;
-use crate::kratos::config::{self, KratosConfig};
-use crate::kratos::courier::is_courier_needed;
-use crate::kratos::environment::environment;
-use crate::kratos::files;
-use crate::kratos::place::{ADMIN_PORT, Place};
-use crate::kratos::rendered;
+use crate::kratos::names::{
+    ADMIN_PORT, ALIVE, CA_PATH, CONFIG_PATH, COURIER, KILL_DELAY, KRATOS, Place, READY,
+};
+use crate::kratos::render::config::KratosConfig;
+use crate::kratos::render::courier::is_courier_needed;
+use crate::kratos::render::environment::environment;
+use crate::kratos::render::files;
+use crate::kratos::render::rendered;
 use crate::pebble::{Check, CheckLevel, HttpCheck, Layer, Override, Service, Startup};
 use crate::postgres::Tls;
-
-/// The label of the charm's layer (behaviour row 46).
-pub const LAYER: &str = "kratos";
-/// The service that answers requests.
-pub const KRATOS: &str = "kratos";
-/// The service that sends mails; one per application, on the leader.
-pub const COURIER: &str = "courier";
-/// The check that says whether requests are served.
-pub const READY: &str = "ready";
-/// The check that says whether the process lives.
-pub const ALIVE: &str = "alive";
-/// Where the [`Stamp`] lies.
-pub const STAMP_PATH: &str = "/etc/config/kratos/.started-with";
-/// Where [`LastGood`](super::last_good::LastGood) lies while a change is under way.
-pub const LAST_GOOD_PATH: &str = "/etc/config/kratos/.last-good";
-
-/// Kratos lets requests finish for up to 120 s after it was told to end; Pebble would kill it after 5. In Pebble's own
-/// spelling, so that the plan can be compared.
-const KILL_DELAY: &str = "2m5s";
-/// How long Pebble may take to stop and start a service: [`KILL_DELAY`], its okay delay, and some more.
-pub const SERVICE_CHANGE: Duration = Duration::from_secs(150);
-
-/// The files that the charm owns in the workload.
-pub const OWNED_FILES: [&str; 7] = [
-    config::PATH,
-    CA_PATH,
-    STAMP_PATH,
-    LAST_GOOD_PATH,
-    files::RECOVERY_TEMPLATE,
-    files::VERIFICATION_TEMPLATE,
-    files::CERTIFICATES,
-];
 
 /// What the services should be doing.
 #[derive(Clone, Debug)]
@@ -78,7 +46,7 @@ pub struct Running {
 impl Running {
     /// The URLs of the identity schemas by their ids.
     pub fn schemas(&self) -> BTreeMap<String, String> {
-        let text = self.files.get(config::PATH).and_then(Option::as_ref);
+        let text = self.files.get(CONFIG_PATH).and_then(Option::as_ref);
         text.map(|text| rendered::schemas(text.as_bytes())).unwrap_or_default()
     }
 }
@@ -116,7 +84,7 @@ fn running(observed: &Observed, facts: &Facts) -> Running {
     let config = rendered::finish(&text, &kept, facts.version.as_ref());
     let mut files: Files =
         files::files(facts).into_iter().map(|(path, content)| (path.to_owned(), content)).collect();
-    files.insert(config::PATH.to_owned(), Some(config.text));
+    files.insert(CONFIG_PATH.to_owned(), Some(config.text));
     files.insert(CA_PATH.to_owned(), ca);
     let stamp = Stamp::of(&layer.services, &files);
     let is_courier = observed.is_leader && is_courier_needed(facts);
@@ -130,7 +98,7 @@ pub fn is_courier_wanted(observed: &Observed) -> bool {
 }
 
 fn layer(place: &Place, environment: &BTreeMap<String, String>) -> Layer {
-    let config = place.path(config::PATH);
+    let config = place.path(CONFIG_PATH);
     let service = |summary: &str, command: String| Service {
         summary: Some(summary.to_owned()),
         command: Some(command),

@@ -9,11 +9,12 @@ use super::apply::{Applied, tolerate};
 use super::last_good::LastGood;
 use super::observed::{Container, Observed};
 use super::questions::is_active;
-use super::service::{
-    ALIVE, COURIER, DesiredService, KRATOS, LAST_GOOD_PATH, LAYER, READY, Running, SERVICE_CHANGE, STAMP_PATH,
-};
+use super::service::{DesiredService, Running};
 use super::stamp::Stamp;
 use crate::juju::{self, Agent, Scope, Status, StatusKind};
+use crate::kratos::names::{
+    ALIVE, COURIER, KRATOS, LAST_GOOD_PATH, LAYER, READY, SERVICE_CHANGE, STAMP_PATH,
+};
 use crate::pebble::{self, CheckInfo, CheckStatus, Client, Layer, Plan, ServiceStatus};
 
 /// Why the services are not as they should be.

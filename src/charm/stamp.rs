@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::kratos::config;
-use crate::kratos::rendered::{digest, restarting};
+use crate::kratos::names::CONFIG_PATH;
+use crate::kratos::render::rendered::{digest, restarting};
 use crate::pebble::Service;
 
 /// The files of the workload by their path in the container; `None`: it should not be there.
@@ -45,7 +45,7 @@ impl Stamp {
         let mut loaded = String::new();
         for (path, content) in files {
             let Some(content) = content else { continue };
-            if path == config::PATH {
+            if path == CONFIG_PATH {
                 loaded = short(content);
                 started.extend(restarting(content.as_bytes()).into_iter().map(|(key, of)| (key, cut(of))));
             } else {
@@ -120,7 +120,7 @@ mod tests {
 
     fn files(yaml: &str, ca: &str) -> Files {
         BTreeMap::from([
-            (config::PATH.to_owned(), Some(yaml.to_owned())),
+            (CONFIG_PATH.to_owned(), Some(yaml.to_owned())),
             ("/ca.pem".to_owned(), Some(ca.to_owned())),
         ])
     }

@@ -16,13 +16,14 @@ use super::apply::Applied;
 use super::observed::{Container, Observed, SchemaKnowledge, Version, Workload};
 use super::schemas::SchemaUsers;
 use super::secrets::{Content, Stored};
-use super::service::{DesiredService, Running, STAMP_PATH};
+use super::service::{DesiredService, Running};
 use super::{desired, migrate, questions, report};
 use crate::integrations::SecretContent;
-use crate::integrations::database::{CA_PATH, DatabaseRelation};
+use crate::integrations::database::DatabaseRelation;
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
-use crate::kratos::{Place, Secret, WorkloadVersion, config};
+use crate::kratos::names::{CA_PATH, CONFIG_PATH, STAMP_PATH};
+use crate::kratos::{Place, Secret, WorkloadVersion};
 use crate::migration::{Counts, Failure, Known, Migration, MigrationVersion, Report, Schema, Trail};
 use crate::pebble::{CheckInfo, Service, ServiceInfo, Startup};
 

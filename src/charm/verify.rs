@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::service::KRATOS;
 use crate::kratos::Place;
 use crate::kratos::admin::Admin;
+use crate::kratos::names::KRATOS;
 use crate::pebble::{Client, Error};
 
 /// Kratos notices a change in less than 1.5 s; a busy machine may take longer.

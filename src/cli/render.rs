@@ -11,12 +11,14 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::show::print;
-use crate::kratos::config::{KratosConfig, notes};
-use crate::kratos::courier::is_courier_needed;
-use crate::kratos::environment::environment;
-use crate::kratos::stored::ConfigMapNames;
-use crate::kratos::web_hook::WebHook;
-use crate::kratos::{Facts, Secret, files, input, yaml};
+use crate::kratos::facts::web_hook::WebHook;
+use crate::kratos::render::config::KratosConfig;
+use crate::kratos::render::courier::is_courier_needed;
+use crate::kratos::render::environment::environment;
+use crate::kratos::render::left_out::notes;
+use crate::kratos::render::stored::ConfigMapNames;
+use crate::kratos::render::{files, input, yaml};
+use crate::kratos::{Facts, Secret};
 
 /// Stands for a secret.
 const HIDDEN: &str = "***";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::arguments::Common;
 use crate::juju::quoted;
 use crate::kratos::WorkloadVersion;
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::postgres::Dsn;
 
 /// The longest name of a session that PostgreSQL keeps, less what the engine puts before ours.

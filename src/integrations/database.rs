@@ -19,8 +19,6 @@ pub const ENDPOINT: &str = "pg-database";
 pub const USER_SECRET: &str = "secret-user";
 /// The key that names the secret with `tls` and `tls-ca`.
 pub const TLS_SECRET: &str = "secret-tls";
-/// Where the database's CA certificate lies in the workload.
-pub const CA_PATH: &str = "/etc/config/kratos/database-ca.pem";
 
 /// PostgreSQL charms never answer a longer name.
 const LONGEST_NAME: usize = 49;

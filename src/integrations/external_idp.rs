@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
 use crate::kratos::WorkloadVersion;
-use crate::kratos::provider::OidcProvider;
-use crate::kratos::public_url::PublicUrl;
+use crate::kratos::facts::provider::OidcProvider;
+use crate::kratos::facts::public_url::PublicUrl;
 
 /// Only application databags count.
 pub const ENDPOINT: Endpoint = Endpoint::new("kratos-external-idp");

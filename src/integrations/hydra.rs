@@ -5,7 +5,7 @@
 use reqwest::Url;
 
 use super::relation::{Endpoint, Relation, Remote};
-use crate::kratos::uri::web_url;
+use crate::kratos::facts::uri::web_url;
 
 /// Only application databags count; we write none.
 pub const ENDPOINT: Endpoint = Endpoint::new("hydra-endpoint-info");

@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::relation::Endpoint;
 use super::routes::Backend;
 use crate::kratos::Facts;
-use crate::kratos::config::KratosConfig;
-use crate::kratos::options::Options;
-use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
-use crate::kratos::public_url::PublicUrl;
-use crate::kratos::stored::ConfigMapNames;
+use crate::kratos::facts::options::Options;
+use crate::kratos::facts::public_url::PublicUrl;
+use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
+use crate::kratos::render::config::KratosConfig;
+use crate::kratos::render::stored::ConfigMapNames;
 
 /// Only we write.
 pub const ENDPOINT: Endpoint = Endpoint::new("kratos-info");
@@ -119,7 +119,7 @@ pub fn nothing() -> BTreeMap<String, Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kratos::options::Options;
+    use crate::kratos::facts::options::Options;
     use serde_json::json;
 
     fn facts(options: &[(&str, bool)]) -> Facts {

@@ -16,7 +16,7 @@ use super::relation::{Endpoint, Relation, Remote, Sifted};
 use super::rules::alert_rules;
 use super::topology::{CHARM, Topology};
 use crate::juju::UnitName;
-use crate::kratos::uri::web_url;
+use crate::kratos::facts::uri::web_url;
 use crate::pebble::{LogTarget, Override};
 
 /// Each unit of Loki says in its own databag where it takes logs.

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
-use crate::kratos::login_ui::{LoginUi, PAGES};
-use crate::kratos::uri::is_page;
+use crate::kratos::facts::login_ui::{LoginUi, PAGES};
+use crate::kratos::facts::uri::is_page;
 
 /// Only application databags count; we write none.
 pub const ENDPOINT: Endpoint = Endpoint::new("ui-endpoint-info");

@@ -11,7 +11,7 @@ use super::relation::Endpoint;
 use super::rules::{Group, Rule, alert_rules};
 use super::topology::{Topology, pod_name};
 use crate::juju::UnitName;
-use crate::kratos::place::ADMIN_PORT;
+use crate::kratos::names::ADMIN_PORT;
 
 /// Each unit tells where it is.
 pub const ENDPOINT: Endpoint =

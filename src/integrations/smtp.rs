@@ -4,7 +4,7 @@
 //! gets none: there is no login with an empty or made-up password (weakness 21).
 
 use super::relation::{Endpoint, Relation, Remote};
-use crate::kratos::smtp::{Smtp, SmtpLogin, TransportSecurity};
+use crate::kratos::facts::smtp::{Smtp, SmtpLogin, TransportSecurity};
 
 /// Application databags, and the secret with the password; we write nothing.
 pub const ENDPOINT: Endpoint = Endpoint { secrets: &[PASSWORD_ID], ..Endpoint::new("smtp") };

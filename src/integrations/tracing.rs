@@ -9,8 +9,8 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::relation::{Endpoint, Relation, Remote};
-use crate::kratos::otlp::endpoint;
-use crate::kratos::uri::web_url;
+use crate::kratos::facts::otlp::endpoint;
+use crate::kratos::facts::uri::web_url;
 
 /// Only application databags count.
 pub const ENDPOINT: Endpoint = Endpoint::new("tracing");

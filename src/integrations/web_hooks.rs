@@ -4,8 +4,8 @@
 //! never called without the key that it asks for (weakness 17).
 
 use super::relation::{Endpoint, Relation, Remote};
-use crate::kratos::uri::{is_document, web_url};
-use crate::kratos::web_hook::{ApiKey, KeyPlace, WebHook, When};
+use crate::kratos::facts::uri::{is_document, web_url};
+use crate::kratos::facts::web_hook::{ApiKey, KeyPlace, WebHook, When};
 
 /// Application databags, and the secret with the key; we write nothing.
 pub const REGISTRATION: Endpoint =

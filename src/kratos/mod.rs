@@ -1,33 +1,23 @@
-//! The domain: what Kratos is told (configuration, environment) and how its program is spoken to.
+//! Kratos: its configuration and environment as a pure function of facts, and its program, admin API and tables.
+//!
+//! Six rooms above two files. Each may import those before it in this order, and no other:
+//!
+//! 1. `names` (container, services, checks, ports, paths) and `version`;
+//! 2. `schema`: what Kratos accepts of an identity schema;
+//! 3. `facts`: the typed inputs; the option with identity schemas is checked by the rules of `schema`;
+//! 4. `render`: facts to kratos.yaml, environment and files;
+//! 5. `program`, `admin` and `tables`: the I/O. None imports another of the three, or `render`.
 
-pub mod addresses;
 pub mod admin;
-pub mod command;
-pub mod config;
-pub mod courier;
-pub mod environment;
-pub mod expired;
 pub mod facts;
-pub mod files;
-pub mod input;
-pub mod login_ui;
-pub mod options;
-pub mod otlp;
-pub mod place;
-pub mod process;
-pub mod provider;
-pub mod public_url;
-pub mod rendered;
+pub mod names;
+pub mod program;
+pub mod render;
 pub mod schema;
-pub mod secret;
-pub mod smtp;
-pub mod stored;
-pub mod uri;
+pub mod tables;
 pub mod version;
-pub mod web_hook;
-pub mod yaml;
 
 pub use facts::Facts;
-pub use place::{ADMIN_PORT, Place, pebble_by_hand};
-pub use secret::Secret;
+pub use facts::secret::Secret;
+pub use names::{Place, pebble_by_hand};
 pub use version::WorkloadVersion;

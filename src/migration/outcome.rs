@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::counts::Counts;
 use super::schema::Schema;
 use super::timeout::Timeout;
-use crate::kratos::command;
+use crate::kratos::program::command;
 use crate::postgres;
 
 /// How a run ended.

@@ -12,7 +12,7 @@ use super::plan::{Mode, Plan, plan_of_run};
 use super::preflight::{Facts, own_tables, preflight};
 use super::schema::Schema;
 use super::survey::Program;
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::postgres::Connection;
 
 /// What is known before the run.

@@ -19,7 +19,7 @@ use super::stop::{LIMIT, end_sessions, stop};
 use super::survey::{Program, lift, look, program};
 use super::verdict::{End, Facts, check_indexes, verdict};
 use super::watch::{Watch, blockers};
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::postgres::{self, AdvisoryLock, Connection, LockKey, catalog, fence, holder};
 
 /// From the end of the output to the exit code.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::output::Lines;
-use crate::kratos::process::{EndSignal, KratosProcess};
+use crate::kratos::program::process::{EndSignal, KratosProcess};
 use crate::postgres::{Connection, activity};
 
 /// From the deadline until no session of ours holds a lock any more.

@@ -12,7 +12,7 @@ use super::outcome::Failure;
 use super::preflight::OUR_SESSIONS;
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
-use crate::kratos::command::{Kratos, ListedMigration};
+use crate::kratos::program::command::{Kratos, ListedMigration};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence, holder};
 
 /// How long the server may take to say that it is still there.

@@ -8,7 +8,7 @@ use super::outcome::{Failure, Outcome, Reached, Report, Trail};
 use super::repair::{Diagnosis, diagnose};
 use super::schema::Schema;
 use super::survey::{Program, look};
-use crate::kratos::command;
+use crate::kratos::program::command;
 use crate::postgres::{self, Connection, catalog};
 
 /// How the process ended.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::job::Job;
 use super::output::{Lines, Progress, say};
 use super::schema::{Known, Schema};
-use crate::kratos::process::KratosProcess;
+use crate::kratos::program::process::KratosProcess;
 use crate::postgres::{Connection, activity, catalog, tables};
 
 /// Between two looks at how far it is.

@@ -142,16 +142,16 @@ impl Connection {
         let _ = timeout(FAREWELL, &mut driver.0).await;
     }
 
-    pub(super) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    pub(crate) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
         self.client.query(sql, params).await.map_err(|error| self.explain(&error))
     }
 
-    pub(super) async fn query_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+    pub(crate) async fn query_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
         self.client.query_one(sql, params).await.map_err(|error| self.explain(&error))
     }
 
     /// A column of a row, without the panic of [`Row::get`].
-    pub(super) fn get<'r, T: FromSql<'r>>(&self, row: &'r Row, column: usize) -> Result<T> {
+    pub(crate) fn get<'r, T: FromSql<'r>>(&self, row: &'r Row, column: usize) -> Result<T> {
         row.try_get(column).map_err(|error| self.explain(&error))
     }
 }

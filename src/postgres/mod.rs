@@ -14,7 +14,6 @@ mod dsn;
 mod endpoint;
 mod error;
 pub mod fence;
-pub mod identities;
 mod lock;
 pub mod objects;
 mod redact;

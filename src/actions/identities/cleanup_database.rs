@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{number, text};
 use crate::actions::show::note;
-use crate::kratos::command::Kratos;
-use crate::kratos::{config, expired};
+use crate::kratos::names::CONFIG_PATH;
+use crate::kratos::program::command::Kratos;
+use crate::kratos::tables::expired;
 use crate::postgres::Dsn;
 
 const KEEP_LAST: &str = "168h";
@@ -45,7 +46,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         return Err(format!("There is no database: juju status {} --relations", desk.application).into());
     };
     let kratos = Kratos::Workload(desk.pebble.clone());
-    let config = desk.place.path(config::PATH);
+    let config = desk.place.path(CONFIG_PATH);
     let begun = Instant::now();
     let deadline = begun + Duration::from_secs(timeout);
     let before = count(desk, dsn, age).await?;

@@ -3,7 +3,8 @@
 use super::results::of_identity;
 use super::who::who;
 use super::{Desk, Parameters, Report, Stop};
-use crate::kratos::{ADMIN_PORT, pebble_by_hand};
+use crate::kratos::names::ADMIN_PORT;
+use crate::kratos::pebble_by_hand;
 
 /// Runs the action.
 pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {

@@ -29,11 +29,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::actions::show::note;
-use crate::charm::{KRATOS, Observed, READY};
+use crate::charm::Observed;
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent};
 use crate::kratos::Place;
 use crate::kratos::admin::{self, Admin};
+use crate::kratos::names::{KRATOS, READY};
 use crate::pebble::{CheckInfo, CheckStatus, Client, ServiceStatus};
 use crate::postgres::Dsn;
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Desk, Parameters, Stop};
 use crate::actions::parameters::text;
 use crate::juju::quoted;
-use crate::kratos::addresses;
+use crate::kratos::tables::addresses;
 
 /// The id of the identity that the parameters name; a UUID, so that it may stand in a path.
 pub async fn who(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Stop> {

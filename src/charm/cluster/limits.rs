@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::kratos::options::InvalidOption;
+use crate::kratos::facts::options::InvalidOption;
 use crate::kubernetes::{Limits, Quantity};
 
 /// A value that stands for none.

@@ -14,8 +14,8 @@ pub use write::{DesiredCluster, apply, desired, mark};
 
 use super::facts::workload_version;
 use super::observed::Observed;
-use crate::kratos::facts::SchemaSet;
-use crate::kratos::stored::{self, ConfigMapNames, Providers};
+use crate::kratos::facts::schema_set::SchemaSet;
+use crate::kratos::render::stored::{self, ConfigMapNames, Providers};
 use crate::kubernetes::{ConfigMap, Connection, Error, StatefulSet, config_maps, stateful_set};
 
 /// The ConfigMaps' names, where no other application has them.

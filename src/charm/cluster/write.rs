@@ -6,7 +6,7 @@ use super::limits::limits;
 use super::status::{not_created, patch_failed, rolling};
 use super::{Observed, needs};
 use crate::juju::Status;
-use crate::kratos::place::CONTAINER;
+use crate::kratos::names::CONTAINER;
 use crate::kubernetes::{Connection, Standing, config_maps, resources, stateful_set};
 
 /// Writes that are due.

@@ -39,7 +39,7 @@ fn what_is_started_is_told_everything() {
         urls,
         ["http://localhost:4434/admin/health/alive", "http://localhost:4434/admin/health/ready"]
     );
-    assert!(running.files[config::PATH].is_some() && running.files[CA_PATH].is_none());
+    assert!(running.files[CONFIG_PATH].is_some() && running.files[CA_PATH].is_none());
     assert_eq!(desired(&observed).ports, BTreeSet::from([Port::tcp(4433), Port::tcp(4434)]));
 }
 

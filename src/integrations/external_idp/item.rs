@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
 
 use crate::kratos::Secret;
-use crate::kratos::provider::{OidcProvider, spelled};
+use crate::kratos::facts::provider::{OidcProvider, spelled};
 
 /// The kinds for which the interface's own default scope was made; the others get Kratos' default.
 const DEFAULT_SCOPE: &str = "profile email address phone";

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use super::relation::{ByRelation, Endpoint, Relation, Remote};
 use crate::juju::RelationId;
-use crate::kratos::place::{ADMIN_PORT, PUBLIC_PORT};
-use crate::kratos::public_url::PublicUrl;
+use crate::kratos::facts::public_url::PublicUrl;
+use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
 use traefik::{Dynamic, Route};
 
 /// The way from outside. More than one relation is possible.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::Backend;
-use crate::kratos::public_url::PublicUrl;
+use crate::kratos::facts::public_url::PublicUrl;
 
 /// The configuration of one application, `{}` while nothing is routed.
 #[derive(Debug, Serialize)]

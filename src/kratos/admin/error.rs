@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::kratos::Secret;
+use crate::kratos::facts::secret::Secret;
 
 /// A reason of Kratos is cut to so many characters.
 const LONGEST_REASON: usize = 300;

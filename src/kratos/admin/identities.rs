@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Admin, Error, Exact, NO_BODY, Result};
-use crate::kratos::Secret;
+use crate::kratos::facts::secret::Secret;
 
 /// A page of the list of identities, by their ids, without credentials.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -20,8 +20,7 @@ pub use error::Error;
 pub use identities::{Page, RecoveryCode, Schema};
 pub use plain::{Exact, PLAIN, Plain, Whole};
 
-use super::Place;
-use super::place::PUBLIC_PORT;
+use crate::kratos::names::{PUBLIC_PORT, Place};
 
 /// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

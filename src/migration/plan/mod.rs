@@ -29,7 +29,7 @@ use super::outcome::Failure;
 use super::repair::{Diagnosis, diagnose};
 use super::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
-use crate::kratos::command::{Kratos, ListedMigration};
+use crate::kratos::program::command::{Kratos, ListedMigration};
 use crate::postgres::{Connection, Dsn, Error, catalog, tables};
 use build::{Listed, Pace};
 use replay::{Subject, replay};

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::lock::LockMode;
 use crate::kratos::WorkloadVersion;
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::migration::schema::MigrationVersion;
 use crate::postgres::scratch::{self, Scratch};
 use crate::postgres::{Connection, Dsn, Error};

@@ -21,7 +21,7 @@ pub(super) use server::refuse_pooler;
 use super::counts;
 use super::schema::{Migration, Schema};
 use super::timeout::Timeout;
-use crate::kratos::command::ListedMigration;
+use crate::kratos::program::command::ListedMigration;
 use crate::postgres::{Connection, Dsn, Error};
 
 /// What the names of our own sessions begin with: side connections, and the migration process.

@@ -2,7 +2,7 @@
 
 use super::report::{Check, Finding};
 use super::{Facts, unanswered};
-use crate::kratos::command::ListedMigration;
+use crate::kratos::program::command::ListedMigration;
 use crate::migration::repair::{Foreseen, HalfApplied, NotNull};
 use crate::postgres::objects::{Objects, has_null};
 use crate::postgres::{Connection, Error, Result, catalog};

@@ -1,7 +1,7 @@
 //! Doing what a diagnosis says, once, and looking again.
 
 use super::diagnose::{Diagnosis, diagnose};
-use crate::kratos::command::ListedMigration;
+use crate::kratos::program::command::ListedMigration;
 use crate::postgres::{self, Connection, LockKey, fence, holder};
 
 /// Nobody books or un-books meanwhile, whoever it may be; and nobody is waited for long.

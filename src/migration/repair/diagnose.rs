@@ -7,7 +7,7 @@ use super::effect::effects;
 use super::foresee::{Foreseen, HalfApplied, NotNull};
 use super::known::{BACKFILLS, NOT_NULL};
 use super::twin::{Comparison, compare};
-use crate::kratos::command::ListedMigration;
+use crate::kratos::program::command::ListedMigration;
 use crate::migration::schema::{Known, Migration, MigrationVersion, Schema};
 use crate::postgres::objects::{Objects, has_null};
 use crate::postgres::{Connection, Result, catalog};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::effect::{Effect, effects};
 use super::known::{BACKFILLS, is_autocommit};
-use crate::kratos::command::ListedMigration;
+use crate::kratos::program::command::ListedMigration;
 use crate::postgres::objects::Objects;
 
 /// What the pending migrations will meet.

@@ -7,7 +7,7 @@
 use super::apply::{RepairError, Repaired, apply};
 use super::diagnose::{Diagnosis, diagnose};
 use crate::kratos::WorkloadVersion;
-use crate::kratos::command::Kratos;
+use crate::kratos::program::command::Kratos;
 use crate::migration::job::connect;
 use crate::migration::leftovers::end_leftovers;
 use crate::migration::lockers::name_lockers;

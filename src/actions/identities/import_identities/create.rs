@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use super::super::Desk;
 use super::super::record::{self, Body};
-use crate::kratos::{Secret, addresses, admin};
+use crate::kratos::tables::addresses;
+use crate::kratos::{Secret, admin};
 
 /// So many lines are created at a time.
 const AT_ONCE: usize = 8;

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use kratos_operator::kratos::config::KratosConfig;
-use kratos_operator::kratos::environment::environment;
-use kratos_operator::kratos::{Facts, WorkloadVersion, input};
+use kratos_operator::kratos::render::config::KratosConfig;
+use kratos_operator::kratos::render::environment::environment;
+use kratos_operator::kratos::render::input;
+use kratos_operator::kratos::{Facts, WorkloadVersion};
 
 use super::world::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kratos_operator::kratos::command::Kratos;
+use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::plan::{LockMode, Method, Mode};
 use kratos_operator::postgres::Dsn;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use kratos_operator::kratos::WorkloadVersion;
-use kratos_operator::kratos::command::Kratos;
+use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::plan::{LockMode, Plan, plan};
 use kratos_operator::postgres::{Connection, Dsn, DsnParts, Endpoint, Tls};
 use sandbox::postgres::Cluster;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kratos_operator::kratos::command::ListedMigration;
+use kratos_operator::kratos::program::command::ListedMigration;
 use kratos_operator::migration::preflight::{
     Facts, OUR_SESSIONS, Report, Verdict, own_tables, preflight, unreachable,
 };

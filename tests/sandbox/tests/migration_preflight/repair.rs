@@ -1,7 +1,7 @@
 //! Both wedges, built with a program that is killed or disturbed, found, repaired, and migrated.
 
 use kratos_operator::kratos::WorkloadVersion;
-use kratos_operator::kratos::command::Kratos;
+use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::plan::plan;
 use kratos_operator::migration::repair::{Diagnosis, apply, diagnose};
 use kratos_operator::postgres::{AdvisoryLock, LockKey, catalog_digest, fence};

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use kratos_operator::kratos::command::{Kratos, ListedMigration};
+use kratos_operator::kratos::program::command::{Kratos, ListedMigration};
 use kratos_operator::migration::preflight::OUR_SESSIONS;
 use kratos_operator::postgres::fence::{self, FenceState};
 use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey, catalog_digest};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kratos_operator::kratos::WorkloadVersion;
-use kratos_operator::kratos::command::Kratos;
+use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::preflight::OUR_SESSIONS;
 use kratos_operator::migration::repair::{apply, diagnose};
 use kratos_operator::migration::{Job, Outcome, Timeout, run};

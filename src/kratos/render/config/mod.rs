@@ -1,0 +1,91 @@
+//! kratos.yaml: a typed model of the part of Kratos' configuration that the charm sets (behaviour rows 52 to 76).
+//!
+//! Given the facts, [`KratosConfig::render`] builds the file from types, never from text, so that no value can change its
+//! shape. What the Kratos in question would refuse is left out, and a [`Note`] says what and why: one bad entry of a
+//! relation must not cost the others, let alone the running service.
+
+mod flows;
+mod hooks;
+mod identity;
+mod methods;
+mod oidc;
+mod pages;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod usable;
+
+use serde::Serialize;
+
+use self::flows::Flows;
+use self::hooks::FlowHooks;
+use self::identity::Identity;
+use self::methods::Methods;
+use self::pages::Pages;
+use self::serve::Serve;
+use self::usable::Usable;
+use super::notes::Note;
+use super::yaml;
+use crate::kratos::facts::{Facts, otlp};
+
+pub use identity::{BUNDLED_SCHEMAS, DEFAULT_SCHEMA};
+
+/// Where a browser goes while no login user interface is integrated (behaviour row 55).
+const PLACEHOLDER_RETURN_URL: &str = "http://example-default-return-url.com";
+
+/// The whole file, in Kratos' own words. `Debug` shows no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KratosConfig {
+    identity: Identity,
+    selfservice: Selfservice,
+    serve: Serve,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Selfservice {
+    default_browser_return_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<Flows>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<Methods>,
+}
+
+impl KratosConfig {
+    /// The configuration that follows from the facts.
+    pub fn new(facts: &Facts) -> Self {
+        Self::render(facts).0
+    }
+
+    /// The configuration, and what was left out of it.
+    pub fn render(facts: &Facts) -> (Self, Vec<Note>) {
+        let mut notes = Vec::new();
+        let identity = Identity::new(facts, &mut notes);
+        let is_traced = facts.otlp.as_ref().is_some_and(|url| otlp::endpoint(url).is_ok());
+        let usable = Usable {
+            facts,
+            pages: Pages::new(&facts.login_ui, &mut notes),
+            providers: oidc::providers(facts, &mut notes),
+            registration: FlowHooks::of_registration(&facts.registration_hooks, is_traced, &mut notes),
+            login: FlowHooks::of_login(&facts.login_hooks, is_traced, &mut notes),
+        };
+        if facts.options.is_webauthn_wanted() && facts.public_url.is_none() {
+            notes.push(Note::of_endpoint("public-route", "Security keys are off without a public host name"));
+        }
+        let return_url = usable.pages.settings.clone();
+        let config = Self {
+            identity,
+            selfservice: Selfservice {
+                default_browser_return_url: return_url.unwrap_or_else(|| PLACEHOLDER_RETURN_URL.to_owned()),
+                flows: Flows::new(&usable),
+                methods: Methods::new(&usable),
+            },
+            serve: Serve::new(facts),
+        };
+        (config, notes)
+    }
+
+    /// The text of the file.
+    pub fn to_yaml(&self) -> String {
+        yaml::text(&serde_json::to_value(self).unwrap_or_default())
+    }
+}

@@ -1,0 +1,22 @@
+//! All notes of one set of facts: what is left out of the configuration and of the environment.
+
+use super::config::KratosConfig;
+use super::notes::{Note, shown};
+use crate::kratos::facts::uri::web_url;
+use crate::kratos::facts::{Facts, otlp};
+
+/// Everything that is left out of the configuration and of the environment.
+pub fn notes(facts: &Facts) -> Vec<Note> {
+    let mut notes = KratosConfig::render(facts).1;
+    if let Some(Err(reason)) = facts.smtp.as_ref().map(|smtp| smtp.uri()) {
+        notes.push(Note::of_endpoint("smtp", format!("No mail is sent: {reason}")));
+    }
+    if let Some(Err(reason)) = facts.otlp.as_ref().map(otlp::endpoint) {
+        notes.push(Note::of_endpoint("tracing", reason));
+    }
+    if let Some(url) = facts.hydra_admin_url.as_ref().filter(|url| web_url(url.as_str()).is_none()) {
+        let text = format!("The address of Hydra is not used: {} is no http(s):// URL", shown(url.as_str()));
+        notes.push(Note::of_endpoint("hydra-endpoint-info", text));
+    }
+    notes
+}
