@@ -5,6 +5,7 @@
 pub mod actions;
 pub mod charm;
 pub mod cli;
+pub mod dispatch;
 pub mod integrations;
 pub mod juju;
 pub mod kratos;

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use kratos_operator::cli;
+use kratos_operator::dispatch::dispatch;
 use kratos_operator::juju::{Agent, Context, Environment, log};
 use kratos_operator::kratos::Place;
 use kratos_operator::kubernetes::Access;
-use kratos_operator::{charm, cli};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -43,7 +44,7 @@ async fn run() -> ExitCode {
     let filter = Targets::new().with_default(LevelFilter::INFO).with_target("kube_client", LevelFilter::OFF);
     tracing_subscriber::registry().with(layer.with_filter(filter)).init();
     let (place, access) = (Place::from_environment(&environment), Access::from_environment(&environment));
-    let result = charm::dispatch(&agent, context, place, access).await;
+    let result = dispatch(&agent, context, place, access).await;
     if let Err(error) = &result {
         tracing::error!("{error}");
     }

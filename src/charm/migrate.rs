@@ -4,24 +4,40 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::apply::tolerate;
-use super::observed::{Container, Observed, SchemaKnowledge, Workload};
+use super::observed::{Container, Effects, MigrationRun, Observed, SchemaKnowledge};
+use super::situation::{Parsed, is_migrated};
 use crate::integrations::database::Answer;
-use crate::juju::{self, Agent, Scope, Status, StatusKind};
+use crate::juju::{self, Agent, Scope, Status, StatusKind, tolerate};
 use crate::kratos::names::{COURIER, KRATOS, SERVICE_CHANGE};
 use crate::kratos::program::command::Kratos;
-use crate::migration::{self, Job, Outcome, Progress, Timeout};
+use crate::migration::{self, Job, Progress, Timeout};
 use crate::pebble::{self, Client, ServiceStatus};
 
-/// The job of a dispatch that should migrate by itself: on the leader, for a database from which no Kratos ever
-/// served, so that a migration cannot harm anything. Any other waits for the action.
-pub fn automatic_job(observed: &Observed) -> Option<Job> {
+/// What a dispatch does by itself about the database: it lifts a write fence that a killed run left, and migrates a database
+/// that was never used.
+pub async fn by_itself(
+    agent: &Agent,
+    pebble: &Client,
+    observed: &Observed,
+    parsed: &Parsed,
+) -> juju::Result<Effects> {
+    let is_fence_lifted = lift_leftover_fence(observed, parsed).await;
+    let migration = match automatic_job(observed, parsed) {
+        Some(job) => Some(automatic(agent, pebble, observed, &job).await?),
+        None => None,
+    };
+    Ok(Effects { migration, is_fence_lifted, ..Effects::default() })
+}
+
+/// The job of a dispatch that should migrate by itself: on the leader, for a database from which no Kratos ever served, so
+/// that a migration cannot harm anything. Any other waits for the action.
+pub fn automatic_job(observed: &Observed, parsed: &Parsed) -> Option<Job> {
     let SchemaKnowledge::Known(schema) = &observed.schema else { return None };
     let is_due = observed.is_leader && observed.peers.is_some() && schema.unused && !schema.is_newer();
-    let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else { return None };
-    (is_due && !observed.is_migrated()).then(|| Job {
+    let (Answer::Ready(dsn), Some(version)) = (&parsed.database, observed.version()) else { return None };
+    (is_due && !is_migrated(observed)).then(|| Job {
         version: version.clone(),
-        dsn,
+        dsn: dsn.clone(),
         timeout: Timeout::DEFAULT,
         who: observed.context.unit.to_string(),
         force: false,
@@ -29,29 +45,33 @@ pub fn automatic_job(observed: &Observed) -> Option<Job> {
     })
 }
 
-/// Lifts a write fence that a killed run left. A run that goes on holds the lock, and its fence stays.
-pub async fn lift_leftover_fence(observed: &mut Observed) {
-    let (Some(who), Answer::Ready(dsn), true) = (&observed.fence, observed.answer(), observed.is_leader)
+/// Whether a write fence was lifted. A run that goes on holds the lock, and its fence stays.
+async fn lift_leftover_fence(observed: &Observed, parsed: &Parsed) -> bool {
+    let (Some(who), Answer::Ready(dsn), true) = (&observed.fence, &parsed.database, observed.is_leader)
     else {
-        return;
+        return false;
     };
-    match migration::lift_leftover_fence(&dsn, &observed.context.unit.to_string()).await {
-        Ok(true) => {
-            tracing::warn!("lifted the write fence that {who} left");
-            observed.fence = None;
+    match migration::lift_leftover_fence(dsn, &observed.context.unit.to_string()).await {
+        Ok(is_lifted) => {
+            if is_lifted {
+                tracing::warn!("lifted the write fence that {who} left");
+            }
+            is_lifted
         }
-        Ok(false) => {}
-        Err(error) => tracing::warn!("cannot lift the write fence that {who} left: {error}"),
+        Err(error) => {
+            tracing::warn!("cannot lift the write fence that {who} left: {error}");
+            false
+        }
     }
 }
 
 /// Migrates without being asked. What Kratos prints is not logged: it is the plan of an empty database.
-pub async fn automatic(
+async fn automatic(
     agent: &Agent,
     pebble: &Client,
-    observed: &mut Observed,
+    observed: &Observed,
     job: &Job,
-) -> juju::Result<()> {
+) -> juju::Result<MigrationRun> {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let note = async {
         while let Some(progress) = receiver.recv().await {
@@ -60,27 +80,28 @@ pub async fn automatic(
             }
         }
     };
-    let (outcome, ()) = tokio::join!(migrate(agent, pebble, observed, job, sender), note);
-    match outcome? {
+    let (run, ()) = tokio::join!(migrate(agent, pebble, observed, job, sender), note);
+    let run = run?;
+    match &run.outcome {
         Ok(report) => tracing::info!("migrated the database: {} migrations applied", report.applied),
         Err(failure) => tracing::error!("{}", failure.with_command(observed.application())),
     }
-    Ok(())
+    Ok(run)
 }
 
-/// Migrates, and leaves in `observed` what the rest of the dispatch decides on.
+/// Migrates; what came out of it is one more fact for the rest of the dispatch.
 pub async fn migrate(
     agent: &Agent,
     pebble: &Client,
-    observed: &mut Observed,
+    observed: &Observed,
     job: &Job,
     progress: UnboundedSender<Progress>,
-) -> juju::Result<Outcome> {
-    let maintenance = Status::new(StatusKind::Maintenance, "Migrating the database");
-    let is_newer = matches!(&observed.schema, SchemaKnowledge::Known(schema) if schema.is_newer());
-    if matches!(observed.schema, SchemaKnowledge::Known(_)) && !is_newer && !observed.is_migrated() {
-        tolerate(agent.status_set(Scope::Unit, &maintenance).await)?;
-        observed.status = maintenance;
+) -> juju::Result<MigrationRun> {
+    let is_pending = matches!(&observed.schema, SchemaKnowledge::Known(schema) if !schema.is_newer())
+        && !is_migrated(observed);
+    let shown = is_pending.then(|| Status::new(StatusKind::Maintenance, "Migrating the database"));
+    if let Some(maintenance) = &shown {
+        tolerate(agent.status_set(Scope::Unit, maintenance).await)?;
     }
     let stop = async {
         if let Some(container) = observed.container()
@@ -91,18 +112,13 @@ pub async fn migrate(
     };
     let begun = Instant::now();
     let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress, stop).await;
+    let took = begun.elapsed();
     // A run that was refused has stopped nothing.
-    if let Workload::Reachable(container) = &mut observed.workload
-        && let Ok(services) = pebble.services_all().await
-    {
-        container.services = services;
-    }
-    if let Ok(report) = &outcome {
-        observed.schema = SchemaKnowledge::Known(report.schema.clone());
-    }
-    observed.migration = Some(outcome.clone());
-    observed.migration_took = begun.elapsed();
-    Ok(outcome)
+    let services = match observed.container() {
+        Some(_) => pebble.services_all().await.ok(),
+        None => None,
+    };
+    Ok(MigrationRun { outcome, took, services, shown })
 }
 
 /// Stops what runs on a database that is about to change under it.

@@ -1,21 +1,19 @@
 //! `Observed`: everything that a decision can need, as plain data.
+//!
+//! [`observe`](super::observe) fills it. Afterwards it does not change: what an action or a migration did in this dispatch
+//! comes as [`Effects`], from which and the former facts [`Observed::after`] makes new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::cluster::Cluster;
-use super::facts::workload_version;
-use super::schemas::SchemaUsers;
-use super::secrets::{Content, Stored};
 use crate::integrations::Relation;
-use crate::integrations::database::{Answer, DatabaseRelation, database_name};
+use crate::integrations::database::DatabaseRelation;
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{CharmUrl, Context, Port, Status};
-use crate::kratos::facts::options::{InvalidOption, Options};
-use crate::kratos::names::CA_PATH;
-use crate::kratos::{Place, WorkloadVersion};
+use crate::kratos::{Place, Secret, WorkloadVersion};
+use crate::kubernetes::{ConfigMap, Error, StatefulSet};
 use crate::migration::{Outcome, Schema};
 use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 
@@ -34,27 +32,26 @@ pub struct Observed {
     pub databases: Vec<DatabaseRelation>,
     /// All other relations but those of peers, by endpoint and number, without one that is being broken.
     pub relations: Vec<Relation>,
-    pub cookie_secret: Stored,
-    /// Those of `secrets.default` and `secrets.cipher`.
-    pub kratos_secrets: Stored,
+    pub cookie_secret: StoredSecret,
+    /// The values of `secrets.default` and `secrets.cipher`.
+    pub kratos_secrets: StoredSecret,
     /// Random values for the secrets, should the leader have to make them.
-    pub fresh_secrets: Content,
-    /// Whether this dispatch has put new values into them.
+    pub fresh_secrets: SecretValues,
+    /// Whether this dispatch has put new values into the secrets.
     pub has_rotated: bool,
-    /// The resource `verification-email-template`, if it is wanted, there and not empty.
+    /// The resource `verification-email-template`, if it is wanted, attached and not empty.
     pub verification_template: Option<String>,
     pub opened_ports: BTreeSet<Port>,
     pub status: Status,
     pub workload: Workload,
     pub schema: SchemaKnowledge,
-    pub schema_users: SchemaUsers,
     /// Who raised the write fence that is up in the database, if it is one of ours and the schema was asked for.
     pub fence: Option<String>,
     /// What a migration in this dispatch ended with.
     pub migration: Option<Outcome>,
-    /// How long it took.
+    /// How long the migration took.
     pub migration_took: Duration,
-    /// What Kubernetes told; `None`: there is none.
+    /// What the API of Kubernetes answered; `None`: there is no Kubernetes.
     pub cluster: Option<Cluster>,
 }
 
@@ -68,7 +65,7 @@ pub enum Workload {
     Reachable(Container),
 }
 
-/// What the container's Pebble tells.
+/// What the container's Pebble answers.
 #[derive(Clone, Debug, Default)]
 pub struct Container {
     pub plan: Plan,
@@ -86,7 +83,7 @@ pub enum Version {
     #[default]
     NotAsked,
     Known(WorkloadVersion),
-    /// The program did not tell: the reason.
+    /// The program did not answer: the reason.
     Unknown(String),
 }
 
@@ -96,8 +93,97 @@ pub enum SchemaKnowledge {
     /// Nothing depends on it in this dispatch.
     NotAsked,
     Known(Schema),
-    /// The database or the program did not tell: the reason.
+    /// The database or the program did not answer: the reason.
     Unknown(String),
+}
+
+/// A secret of this application, as far as this unit can read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredSecret {
+    /// It was not made yet.
+    Absent,
+    /// It exists, but cannot be used: the reason.
+    Unreadable(String),
+    Ready(SecretValues),
+}
+
+/// The values of a secret by their keys.
+pub type SecretValues = BTreeMap<String, Secret>;
+
+/// What the API of Kubernetes answered in this dispatch.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// The namespace of the pod; `None`: its service account does not name it.
+    pub namespace: Option<String>,
+    pub config_maps: Reading<ConfigMaps>,
+    pub stateful_set: Reading<StatefulSet>,
+}
+
+/// An answer of the API.
+#[derive(Clone, Debug, Default)]
+pub enum Reading<T> {
+    /// Nothing depends on it in this dispatch.
+    #[default]
+    NotAsked,
+    Known(T),
+    Unknown(Error),
+}
+
+/// Both ConfigMaps.
+#[derive(Clone, Debug)]
+pub struct ConfigMaps {
+    pub schemas: ConfigMap,
+    pub providers: ConfigMap,
+}
+
+/// What an action or a migration did in this dispatch.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    pub migration: Option<MigrationRun>,
+    /// The secrets with new values.
+    pub cookie_secret: Option<SecretValues>,
+    pub kratos_secrets: Option<SecretValues>,
+    pub has_rotated: bool,
+    /// Whether the write fence that was up is lifted.
+    pub is_fence_lifted: bool,
+}
+
+/// A migration that was tried.
+#[derive(Clone, Debug)]
+pub struct MigrationRun {
+    pub outcome: Outcome,
+    pub took: Duration,
+    /// The services after it, which it may have stopped; `None`: Pebble did not answer.
+    pub services: Option<Vec<ServiceInfo>>,
+    /// The status that was set meanwhile.
+    pub shown: Option<Status>,
+}
+
+impl<T> Reading<T> {
+    /// The answer, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::NotAsked | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Why there is none.
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Unknown(error) => Some(error),
+            Self::NotAsked | Self::Known(_) => None,
+        }
+    }
+}
+
+impl<T> From<Result<T, Error>> for Reading<T> {
+    fn from(result: Result<T, Error>) -> Self {
+        match result {
+            Ok(known) => Self::Known(known),
+            Err(error) => Self::Unknown(error),
+        }
+    }
 }
 
 impl Container {
@@ -105,12 +191,36 @@ impl Container {
     pub fn service(&self, name: &str) -> Option<&ServiceStatus> {
         self.services.iter().find(|service| service.name == name).map(|service| &service.current)
     }
+
+    /// The content of a file that the charm owns, if the file is there.
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).and_then(Option::as_deref)
+    }
 }
 
 impl Observed {
-    /// The options, or the one that cannot be used.
-    pub fn options(&self) -> Result<Options, InvalidOption> {
-        Options::parse(self.application(), &self.config, workload_version(self).as_ref())
+    /// The facts after an action or a migration.
+    #[must_use]
+    pub fn after(mut self, effects: Effects) -> Self {
+        let Effects { migration, cookie_secret, kratos_secrets, has_rotated, is_fence_lifted } = effects;
+        if let Some(MigrationRun { outcome, took, services, shown }) = migration {
+            if let (Workload::Reachable(container), Some(services)) = (&mut self.workload, services) {
+                container.services = services;
+            }
+            if let Ok(report) = &outcome {
+                self.schema = SchemaKnowledge::Known(report.schema.clone());
+            }
+            self.status = shown.unwrap_or(self.status);
+            self.migration = Some(outcome);
+            self.migration_took = took;
+        }
+        self.cookie_secret = cookie_secret.map_or(self.cookie_secret, StoredSecret::Ready);
+        self.kratos_secrets = kratos_secrets.map_or(self.kratos_secrets, StoredSecret::Ready);
+        self.has_rotated |= has_rotated;
+        if is_fence_lifted {
+            self.fence = None;
+        }
+        self
     }
 
     /// The name of this application.
@@ -128,19 +238,6 @@ impl Observed {
         self.relations.iter().filter(move |relation| relation.id.endpoint() == endpoint)
     }
 
-    /// The database name that this application asks for.
-    pub fn requested_database(&self) -> String {
-        database_name(&self.context.model, self.application())
-    }
-
-    /// What the provider of the database in use answered.
-    pub fn answer(&self) -> Answer {
-        match self.database() {
-            Some(relation) => relation.answer(&self.requested_database(), &self.place.path(CA_PATH)),
-            None => Answer::Absent,
-        }
-    }
-
     /// The container, if it can be worked with.
     pub fn container(&self) -> Option<&Container> {
         match &self.workload {
@@ -149,7 +246,7 @@ impl Observed {
         }
     }
 
-    /// The workload's version, where it is known.
+    /// The workload's version, where the program was asked and answered.
     pub fn version(&self) -> Option<&WorkloadVersion> {
         match &self.container()?.version {
             Version::Known(version) => Some(version),
@@ -162,14 +259,14 @@ impl Observed {
         self.peers.as_ref()?.migrated_version(&self.database()?.id)
     }
 
-    /// Whether nothing is pending: by the schema or, for a program that cannot tell, by its success in this
-    /// dispatch or an earlier one.
-    pub fn is_migrated(&self) -> bool {
-        let SchemaKnowledge::Known(schema) = &self.schema else { return false };
-        let is_trusted = || {
-            matches!(self.migration, Some(Ok(_)))
-                || self.version().is_some_and(|version| self.recorded_version() == Some(version.to_string()))
-        };
-        schema.is_current() || (schema.pending.is_none() && !schema.is_newer() && is_trusted())
+    /// The namespace in which the ConfigMaps are.
+    pub fn namespace(&self) -> &str {
+        let namespace = self.cluster.as_ref().and_then(|cluster| cluster.namespace.as_deref());
+        namespace.unwrap_or(&self.context.model)
+    }
+
+    /// The ConfigMaps, if they were read.
+    pub fn config_maps(&self) -> Option<&ConfigMaps> {
+        self.cluster.as_ref()?.config_maps.known()
     }
 }

@@ -3,7 +3,6 @@
 mod database;
 mod inputs;
 mod outputs;
-mod refusals;
 mod services;
 mod takeover;
 
@@ -13,11 +12,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::apply::Applied;
-use super::observed::{Container, Observed, SchemaKnowledge, Version, Workload};
-use super::schemas::SchemaUsers;
-use super::secrets::{Content, Stored};
-use super::service::{DesiredService, Running};
-use super::{desired, migrate, questions, report};
+use super::desired::{Desired, DesiredService, Running};
+use super::migrate;
+use super::observe::needs;
+use super::observed::{Container, Observed, SchemaKnowledge, SecretValues, StoredSecret, Version, Workload};
+use super::situation::{Parsed, Situation};
 use crate::integrations::SecretContent;
 use crate::integrations::database::DatabaseRelation;
 use crate::integrations::peers::PeerRelation;
@@ -34,8 +33,8 @@ fn bag(pairs: &[(&str, &str)]) -> Databag {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn content(key: &str, value: &str) -> Content {
-    Content::from([(key.to_owned(), Secret(value.to_owned()))])
+fn content(key: &str, value: &str) -> SecretValues {
+    SecretValues::from([(key.to_owned(), Secret(value.to_owned()))])
 }
 
 fn context(hook: &str) -> Context {
@@ -89,8 +88,8 @@ pub fn ready() -> Observed {
             tls: SecretContent::Absent,
         }],
         relations: vec![],
-        cookie_secret: Stored::Ready(content("cookiesecret", "cookie-of-before")),
-        kratos_secrets: Stored::Absent,
+        cookie_secret: StoredSecret::Ready(content("cookiesecret", "cookie-of-before")),
+        kratos_secrets: StoredSecret::Absent,
         fresh_secrets: [
             ("cookiesecret", "cookie-of-now"),
             ("default", "default-of-now"),
@@ -107,7 +106,6 @@ pub fn ready() -> Observed {
             ..Container::default()
         }),
         schema: schema(&[APPLIED, PENDING], false),
-        schema_users: SchemaUsers::NotAsked,
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
@@ -126,6 +124,18 @@ fn container(observed: &mut Observed) -> &mut Container {
         Workload::Reachable(container) => container,
         other => panic!("{other:?}"),
     }
+}
+
+fn situation(observed: &Observed) -> Situation<'_> {
+    Situation::new(observed, Parsed::new(observed))
+}
+
+fn desired(observed: &Observed) -> Desired {
+    super::desired::desired(&situation(observed))
+}
+
+fn automatic_job(observed: &Observed) -> Option<crate::migration::Job> {
+    migrate::automatic_job(observed, &Parsed::new(observed))
 }
 
 fn running(observed: &Observed) -> Running {
@@ -157,7 +167,7 @@ fn started(mut observed: Observed) -> Observed {
 }
 
 fn status(observed: &Observed) -> String {
-    let status = report::status(observed, &Applied::default());
+    let status = super::status::status(&situation(observed), &Applied::default());
     format!("{} {}", status.kind.word(), status.message)
 }
 
@@ -190,12 +200,12 @@ fn each_obstacle_has_its_status_and_nothing_is_started() {
         (
             |o| {
                 o.is_leader = false;
-                o.cookie_secret = Stored::Absent;
+                o.cookie_secret = StoredSecret::Absent;
             },
             "waiting Waiting for secret creation",
         ),
         (
-            |o| o.cookie_secret = Stored::Unreadable("permission denied".into()),
+            |o| o.cookie_secret = StoredSecret::Unreadable("permission denied".into()),
             "waiting Waiting for secret creation: permission denied",
         ),
         (
@@ -324,22 +334,22 @@ fn only_the_leader_writes_application_databags() {
 fn a_database_that_nobody_used_is_migrated_by_the_leader_alone() {
     let mut observed = ready();
     observed.schema = schema(&[], true);
-    assert!(migrate::automatic_job(&observed).is_some());
+    assert!(automatic_job(&observed).is_some());
     observed.schema = schema(&[APPLIED], true);
-    assert!(migrate::automatic_job(&observed).is_some(), "one that was killed goes on");
+    assert!(automatic_job(&observed).is_some(), "one that was killed goes on");
     observed.schema = schema(&[APPLIED], false);
-    assert!(migrate::automatic_job(&observed).is_none(), "identities may be in it");
+    assert!(automatic_job(&observed).is_none(), "identities may be in it");
     observed.schema = schema(&[APPLIED, PENDING], true);
-    assert!(migrate::automatic_job(&observed).is_none(), "nothing is pending");
+    assert!(automatic_job(&observed).is_none(), "nothing is pending");
     observed.schema = schema(&[], true);
     observed.is_leader = false;
-    assert!(migrate::automatic_job(&observed).is_none());
+    assert!(automatic_job(&observed).is_none());
 }
 
 #[test]
 fn costly_questions_are_asked_only_when_something_depends_on_them() {
     let quiet = started(ready());
-    assert!(!questions::is_version_needed(&quiet) && !questions::is_schema_needed(&quiet));
+    assert!(!needs::version(&quiet) && !needs::schema(&quiet, &Parsed::new(&quiet)));
     assert!(status(&quiet).starts_with("active"), "{}", status(&quiet));
 
     let mut asked: Vec<(&str, Observed)> = Vec::new();
@@ -357,7 +367,7 @@ fn costly_questions_are_asked_only_when_something_depends_on_them() {
     container(&mut failing).checks = vec![serde_json::from_value::<CheckInfo>(check).unwrap()];
     asked.push(("not ready", failing));
     for (why, observed) in asked {
-        assert!(questions::is_version_needed(&observed), "{why}");
+        assert!(needs::version(&observed), "{why}");
     }
 }
 

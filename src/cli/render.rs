@@ -44,12 +44,14 @@ fn answer(facts: Facts) -> Value {
     let files: BTreeMap<_, _> =
         files::files(&facts).into_iter().filter_map(|(path, content)| Some((path, content?))).collect();
     let maps = ConfigMapNames::usual("MODEL");
-    let notes: Vec<String> = notes(&facts).into_iter().map(|note| note.message("kratos", &maps)).collect();
+    let (config, left_out) = KratosConfig::render(&facts);
+    let notes: Vec<String> =
+        notes(&facts, left_out).into_iter().map(|note| note.message("kratos", &maps)).collect();
     let mut answer = json!({
-        "kratos.yaml": KratosConfig::new(&facts),
+        "kratos.yaml": config,
         "environment": environment,
         "files": files,
-        "courier": is_courier_needed(&facts),
+        "courier": is_courier_needed(facts.smtp.as_ref()),
         "left out": notes,
     });
     hide_passwords(&mut answer);

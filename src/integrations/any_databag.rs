@@ -5,6 +5,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::relation::{Remote, Sifted};
 use super::sample::certificate;
 use super::*;
 use crate::juju::Databag;
@@ -224,7 +225,7 @@ proptest! {
             let bag = Databag::from([("endpoint".to_owned(), text.to_owned())]);
             relation.remote_units.insert(format!("loki/{number}").parse().unwrap(), bag);
         }
-        check(logging::takers(&relation), of_parts);
+        check(logging::receivers(&relation), of_parts);
     }
 
     #[test]

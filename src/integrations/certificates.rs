@@ -12,11 +12,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
+use super::publish::{Keys, Publication};
+use super::related::{Given, ReadContext, Related};
 use super::relation::{Endpoint, Relation, Remote, Sifted};
 use crate::postgres::check_ca;
 
 /// Both sides' application databags, and those of the remote units.
-pub const ENDPOINT: Endpoint = Endpoint { remote_units: true, ..Endpoint::new("receive-ca-cert") };
+pub const ENDPOINT: Endpoint =
+    Endpoint { remote_units: true, read, answer, ..Endpoint::new("receive-ca-cert") };
 
 const CERTIFICATES: &str = "certificates";
 const VERSION: &str = "version";
@@ -24,6 +27,14 @@ const VERSION: &str = "version";
 const GENERATION: &str = "1";
 /// Where the older generation writes its texts.
 const OLDER: [&str; 3] = ["ca", "chain", "certificate"];
+
+fn read(related: &mut Related, given: &mut Given<'_>, _: ReadContext<'_>) {
+    related.certificates = given.sifted(certificates).into_iter().flat_map(|(_, found)| found).collect();
+}
+
+fn answer(_: &Publication<'_>, _: &Relation) -> Option<Keys> {
+    Some(request())
+}
 
 /// The certificates of one relation as PEM texts, sorted.
 pub fn certificates(relation: &Relation) -> Remote<Sifted<BTreeSet<String>>> {
@@ -43,7 +54,7 @@ pub fn certificates(relation: &Relation) -> Remote<Sifted<BTreeSet<String>>> {
 }
 
 /// What the leader publishes: which generation it understands.
-pub fn request() -> BTreeMap<String, Option<String>> {
+fn request() -> Keys {
     BTreeMap::from([(VERSION.to_owned(), Some(GENERATION.to_owned()))])
 }
 

@@ -11,13 +11,15 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::publish::{Keys, Publication};
+use super::related::{Given, ReadContext, Related};
 use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::facts::provider::OidcProvider;
 use crate::kratos::facts::public_url::PublicUrl;
 
 /// Only application databags count.
-pub const ENDPOINT: Endpoint = Endpoint::new("kratos-external-idp");
+pub const ENDPOINT: Endpoint = Endpoint { read, answer, ..Endpoint::new("kratos-external-idp") };
 
 const PROVIDERS: &str = "providers";
 
@@ -35,6 +37,18 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b';')
     .remove(b'=')
     .remove(b'@');
+
+fn read(related: &mut Related, given: &mut Given<'_>, context: ReadContext<'_>) {
+    let (used, conflicts) = join(given.sifted(|relation| providers(relation, context.version)));
+    given.conflicts(conflicts);
+    related.providers = used;
+}
+
+fn answer(publication: &Publication<'_>, relation: &Relation) -> Option<Keys> {
+    let Related { providers, public_url, .. } = publication.related;
+    let of_relation = providers.iter().filter(|(giver, _)| *giver == relation.id);
+    Some(redirect_uris(of_relation.map(|(_, provider)| provider), public_url.as_ref()))
+}
 
 /// The providers of one relation that Kratos of that version can use.
 pub fn providers(
@@ -79,10 +93,10 @@ pub fn join(given: ByRelation<Vec<OidcProvider>>) -> (ByRelation<OidcProvider>, 
 
 /// Our answer to one relation: for each of its providers in use, the address to which it sends browsers back (behaviour
 /// rows 77 and 78). Nothing while there is no provider or no public address.
-pub fn answer<'a>(
+pub fn redirect_uris<'a>(
     providers: impl Iterator<Item = &'a OidcProvider>,
     public_url: Option<&PublicUrl>,
-) -> BTreeMap<String, Option<String>> {
+) -> Keys {
     let entries: Vec<Value> = public_url.map_or_else(Vec::new, |public_url| {
         let entry = |provider: &OidcProvider| {
             json!({"provider_id": provider.id, "redirect_uri": redirect_uri(public_url, &provider.id)})

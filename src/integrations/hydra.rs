@@ -8,7 +8,10 @@ use super::relation::{Endpoint, Relation, Remote};
 use crate::kratos::facts::uri::web_url;
 
 /// Only application databags count; we write none.
-pub const ENDPOINT: Endpoint = Endpoint::new("hydra-endpoint-info");
+pub const ENDPOINT: Endpoint = Endpoint {
+    read: |related, given, _| related.hydra_admin_url = given.first(admin_url),
+    ..Endpoint::new("hydra-endpoint-info")
+};
 
 const ADMIN: &str = "admin_endpoint";
 

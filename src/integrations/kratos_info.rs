@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::relation::Endpoint;
+use super::publish::{Keys, Publication};
+use super::related::Related;
+use super::relation::{Endpoint, Relation};
 use super::routes::Backend;
 use crate::kratos::Facts;
 use crate::kratos::facts::options::Options;
@@ -17,7 +19,7 @@ use crate::kratos::render::config::KratosConfig;
 use crate::kratos::render::stored::ConfigMapNames;
 
 /// Only we write.
-pub const ENDPOINT: Endpoint = Endpoint::new("kratos-info");
+pub const ENDPOINT: Endpoint = Endpoint { answer, ..Endpoint::new("kratos-info") };
 
 /// The flags that consumers know, in the order in which they are named, each with the method that stands behind it.
 const METHODS: [(&str, &str); 4] =
@@ -42,6 +44,15 @@ const KEYS: [&str; 11] = [
     "feature_flags",
 ];
 
+/// While the options are invalid, what was published stays.
+fn answer(publication: &Publication<'_>, _: &Relation) -> Option<Keys> {
+    let Related { public_url, internal_url, .. } = publication.related;
+    let Some(public_url) = public_url else { return Some(nothing()) };
+    let (options, backend) = (publication.options?, publication.backend());
+    let at = Whereabouts { public_url, internal_url: internal_url.as_ref(), backend };
+    Some(databag(at, options, publication.config_maps, publication.features))
+}
+
 /// Where Kratos is.
 #[derive(Clone, Copy, Debug)]
 pub struct Whereabouts<'a> {
@@ -58,8 +69,8 @@ pub struct Features(Vec<&'static str>);
 
 impl Features {
     /// Behaviour row 85.
-    pub fn new(facts: &Facts) -> Self {
-        let config = serde_json::to_value(KratosConfig::new(facts)).unwrap_or_default();
+    pub fn new(facts: &Facts, config: &KratosConfig) -> Self {
+        let config = serde_json::to_value(config).unwrap_or_default();
         let is_on = |method: &str| {
             config.pointer(&format!("/selfservice/methods/{method}/enabled")) == Some(&Value::Bool(true))
         };
@@ -131,8 +142,12 @@ mod tests {
         facts
     }
 
+    fn features(facts: &Facts) -> Features {
+        Features::new(facts, &KratosConfig::new(facts))
+    }
+
     fn flags(facts: &Facts) -> Option<String> {
-        Features::new(facts).text()
+        features(facts).text()
     }
 
     #[test]
@@ -152,7 +167,7 @@ mod tests {
         let at = Whereabouts { public_url: &url, internal_url: None, backend };
         let facts = facts(&[]);
         let maps = ConfigMapNames::usual("idp");
-        let keys = databag(at, &facts.options, Some(maps), Some(&Features::new(&facts)));
+        let keys = databag(at, &facts.options, Some(maps), Some(&features(&facts)));
         let expected = [
             ("admin_endpoint", "http://kratos.idp.svc.cluster.local:4434"),
             ("configmaps_namespace", "idp"),

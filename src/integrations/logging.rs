@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use super::log_rules::RULES;
+use super::related::{Given, ReadContext, Related};
 use super::relation::{Endpoint, Relation, Remote, Sifted};
 use super::rules::alert_rules;
 use super::topology::{CHARM, Topology};
@@ -20,7 +21,13 @@ use crate::kratos::facts::uri::web_url;
 use crate::pebble::{LogTarget, Override};
 
 /// Each unit of Loki says in its own databag where it takes logs.
-pub const ENDPOINT: Endpoint = Endpoint { remote_units: true, ..Endpoint::new("logging") };
+pub const ENDPOINT: Endpoint = Endpoint {
+    remote_units: true,
+    reports_errors: true,
+    read,
+    answer: |publication, _| publication.topology.map(databag),
+    ..Endpoint::new("logging")
+};
 /// The label of the layer with the targets; the charm's layer has another one.
 pub const LAYER: &str = "kratos-log-forwarding";
 
@@ -31,11 +38,15 @@ const NONE: &str = "-all";
 const PRODUCT: (&str, &str) = ("product", "Juju");
 
 /// Where logs go, by the unit that takes them.
-pub type Takers = BTreeMap<UnitName, Url>;
+pub type Receivers = BTreeMap<UnitName, Url>;
+
+fn read(related: &mut Related, given: &mut Given<'_>, _: ReadContext<'_>) {
+    related.log_receivers = given.sifted(receivers).into_iter().flat_map(|(_, found)| found).collect();
+}
 
 /// Where the units take logs. One that does not say so yet, or says it wrongly, costs the others nothing.
-pub fn takers(relation: &Relation) -> Remote<Sifted<Takers>> {
-    let mut sifted = Sifted { used: Takers::new(), refused: vec![] };
+pub fn receivers(relation: &Relation) -> Remote<Sifted<Receivers>> {
+    let mut sifted = Sifted { used: Receivers::new(), refused: vec![] };
     for (unit, bag) in &relation.remote_units {
         let Some(text) = bag.get("endpoint").filter(|text| !text.trim().is_empty()) else { continue };
         let value: Value = serde_json::from_str(text).unwrap_or_default();
@@ -55,12 +66,12 @@ pub fn databag(topology: &Topology) -> BTreeMap<String, Option<String>> {
 
 /// The targets by name: one for each unit that takes logs, and those of ours in the plan that have to be switched off.
 pub fn targets(
-    takers: &Takers,
+    receivers: &Receivers,
     topology: &Topology,
     present: &BTreeMap<String, LogTarget>,
 ) -> BTreeMap<String, LogTarget> {
     let mut targets = BTreeMap::new();
-    for (unit, url) in takers {
+    for (unit, url) in receivers {
         let target = LogTarget {
             override_: Some(Override::Replace),
             kind: Some(KIND.to_owned()),
@@ -123,15 +134,15 @@ mod tests {
     const FIRST: &str = "http://loki-0:3100/loki/api/v1/push";
     const SECOND: &str = "http://loki-1:3100/loki/api/v1/push";
 
-    fn at(pairs: &[(&str, &str)]) -> Takers {
+    fn at(pairs: &[(&str, &str)]) -> Receivers {
         pairs.iter().map(|(unit, url)| (unit.parse().unwrap(), url.parse().unwrap())).collect()
     }
 
     /// Adds a layer as Pebble does: what is named is replaced, nothing is ever removed.
-    fn add(plan: &mut BTreeMap<String, LogTarget>, takers: &Takers) {
-        let wanted = targets(takers, &sample(), plan);
+    fn add(plan: &mut BTreeMap<String, LogTarget>, receivers: &Receivers) {
+        let wanted = targets(receivers, &sample(), plan);
         plan.extend(wanted.clone());
-        assert_eq!(targets(takers, &sample(), plan), on_and_off(&wanted, plan), "the plan is not at rest");
+        assert_eq!(targets(receivers, &sample(), plan), on_and_off(&wanted, plan), "the plan is not at rest");
     }
 
     /// What has to be named once the plan is as wanted: targets that are off are not touched again.
@@ -201,11 +212,11 @@ mod tests {
             ("loki/3", bag(&[("endpoint", "[")])),
         ];
         relation.remote_units = units.map(|(unit, bag)| (unit.parse().unwrap(), bag)).into();
-        let found = takers(&relation).ready().unwrap();
+        let found = receivers(&relation).ready().unwrap();
         assert_eq!(found.used, at(&[("loki/0", FIRST)]));
         let refused = ["loki/2", "loki/3"].map(|unit| format!("endpoint of {unit} has no http(s) url"));
         assert_eq!(found.refused, refused);
         relation.remote_units.clear();
-        assert_eq!(takers(&relation), Remote::Absent);
+        assert_eq!(receivers(&relation), Remote::Absent);
     }
 }

@@ -6,12 +6,19 @@
 
 use std::collections::BTreeMap;
 
+use super::related::{Given, ReadContext, Related};
 use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
 use crate::kratos::facts::login_ui::{LoginUi, PAGES};
 use crate::kratos::facts::uri::is_page;
 
 /// Only application databags count; we write none.
-pub const ENDPOINT: Endpoint = Endpoint::new("ui-endpoint-info");
+pub const ENDPOINT: Endpoint = Endpoint { read, ..Endpoint::new("ui-endpoint-info") };
+
+fn read(related: &mut Related, given: &mut Given<'_>, _: ReadContext<'_>) {
+    let (login_ui, conflicts) = join(given.sifted(pages));
+    given.conflicts(conflicts);
+    related.login_ui = login_ui;
+}
 
 /// The pages of one user interface. Keys that are no page are ignored: the interface grows.
 pub fn pages(relation: &Relation) -> Remote<Sifted<LoginUi>> {

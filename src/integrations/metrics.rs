@@ -14,8 +14,16 @@ use crate::juju::UnitName;
 use crate::kratos::names::ADMIN_PORT;
 
 /// Each unit tells where it is.
-pub const ENDPOINT: Endpoint =
-    Endpoint { own_unit: true, address: true, ..Endpoint::new("metrics-endpoint") };
+pub const ENDPOINT: Endpoint = Endpoint {
+    own_unit: true,
+    address: true,
+    reports_errors: true,
+    answer: |publication, _| publication.topology.map(application),
+    answer_of_unit: |publication, relation| {
+        Some(unit(publication.model, publication.unit, relation.address.as_deref()))
+    },
+    ..Endpoint::new("metrics-endpoint")
+};
 
 /// Where Kratos answers them, on the admin port.
 const PATH: &str = "/metrics/prometheus";

@@ -13,6 +13,8 @@ pub mod logging;
 pub mod login_ui;
 pub mod metrics;
 pub mod peers;
+mod publish;
+mod related;
 pub mod relation;
 pub mod routes;
 pub mod rules;
@@ -24,23 +26,30 @@ pub mod topology;
 pub mod tracing;
 pub mod web_hooks;
 
-pub use relation::{ByRelation, Endpoint, Relation, Remote, SecretContent, Sifted};
+pub use publish::{Keys, Publication};
+pub use related::{Problem, ReadContext, Related};
+pub use relation::{Endpoint, Relation, SecretContent};
 
-/// Every endpoint that is read as a [`Relation`], in the order in which they are read; database and peers are read
-/// by their own rules.
+/// Every endpoint that is read as a [`Relation`]: what is observed, understood and published follows from this table.
+/// Problems are reported in its order. Database and peers are read by their own rules.
 pub const ENDPOINTS: &[Endpoint] = &[
     external_idp::ENDPOINT,
-    hydra::ENDPOINT,
     login_ui::ENDPOINT,
+    certificates::ENDPOINT,
     web_hooks::REGISTRATION,
     web_hooks::LOGIN,
+    hydra::ENDPOINT,
     smtp::ENDPOINT,
     tracing::ENDPOINT,
-    certificates::ENDPOINT,
     routes::PUBLIC,
+    logging::ENDPOINT,
     routes::INTERNAL,
     kratos_info::ENDPOINT,
     metrics::ENDPOINT,
     dashboard::ENDPOINT,
-    logging::ENDPOINT,
 ];
+
+/// The endpoint of a name.
+pub fn endpoint(name: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.name == name)
+}

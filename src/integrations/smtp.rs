@@ -3,26 +3,35 @@
 //! The password comes as a secret, from older integrators as plain text. A server that asks for no authentication
 //! gets none: there is no login with an empty or made-up password (weakness 21).
 
+use super::related::{Given, ReadContext, Related};
 use super::relation::{Endpoint, Relation, Remote};
 use crate::kratos::facts::smtp::{Smtp, SmtpLogin, TransportSecurity};
 
 /// Application databags, and the secret with the password; we write nothing.
-pub const ENDPOINT: Endpoint = Endpoint { secrets: &[PASSWORD_ID], ..Endpoint::new("smtp") };
+pub const ENDPOINT: Endpoint = Endpoint { secrets: &[PASSWORD_ID], read, ..Endpoint::new("smtp") };
 
 const PASSWORD_ID: &str = "password_id";
 const PASSWORD: &str = "password";
 /// Without any of these nothing was sent yet.
 const REQUIRED: [&str; 4] = ["host", "port", "auth_type", "transport_security"];
 
+/// While the relation's data cannot be used, the mail server in use stays: mails that cannot be sent are given up after a
+/// few attempts.
+fn read(related: &mut Related, given: &mut Given<'_>, context: ReadContext<'_>) {
+    let server = given.first(server);
+    let in_use = context.mail_server_in_use.filter(|_| given.has_problem());
+    related.smtp = server.or_else(|| in_use.cloned());
+}
+
 /// The mail server (behaviour row 41).
 pub fn server(relation: &Relation) -> Remote<Smtp> {
     if REQUIRED.iter().all(|key| relation.value(key).is_none()) {
         return Remote::Absent;
     }
-    read(relation).map(Some).into()
+    parse(relation).map(Some).into()
 }
 
-fn read(relation: &Relation) -> Result<Smtp, String> {
+fn parse(relation: &Relation) -> Result<Smtp, String> {
     let host = relation.required("host")?.trim().to_owned();
     let port = relation.required("port")?.trim().parse().ok().filter(|port| *port != 0);
     let port = port.ok_or("port is no number from 1 to 65535")?;

@@ -13,7 +13,11 @@ use crate::kratos::facts::otlp::endpoint;
 use crate::kratos::facts::uri::web_url;
 
 /// Only application databags count.
-pub const ENDPOINT: Endpoint = Endpoint::new("tracing");
+pub const ENDPOINT: Endpoint = Endpoint {
+    read: |related, given, _| related.otlp = given.first(otlp),
+    answer: |_, _| Some(request()),
+    ..Endpoint::new("tracing")
+};
 
 const RECEIVERS: &str = "receivers";
 const PROTOCOL: &str = "otlp_http";
@@ -35,7 +39,7 @@ fn find(relation: &Relation) -> Result<Option<Url>, String> {
 }
 
 /// What the leader publishes: the protocol that it asks for.
-pub fn request() -> BTreeMap<String, Option<String>> {
+fn request() -> BTreeMap<String, Option<String>> {
     BTreeMap::from([(RECEIVERS.to_owned(), Some(json!([PROTOCOL]).to_string()))])
 }
 

@@ -3,15 +3,23 @@
 //! A hook that cannot be rendered as Kratos wants it, or whose key cannot be read, is left out and reported: it is
 //! never called without the key that it asks for (weakness 17).
 
+use super::related::Given;
 use super::relation::{Endpoint, Relation, Remote};
 use crate::kratos::facts::uri::{is_document, web_url};
 use crate::kratos::facts::web_hook::{ApiKey, KeyPlace, WebHook, When};
 
 /// Application databags, and the secret with the key; we write nothing.
-pub const REGISTRATION: Endpoint =
-    Endpoint { secrets: &[KEY_SECRET], ..Endpoint::new("kratos-registration-webhook") };
+pub const REGISTRATION: Endpoint = Endpoint {
+    secrets: &[KEY_SECRET],
+    read: |related, given, _| related.registration_hooks = hooks(given),
+    ..Endpoint::new("kratos-registration-webhook")
+};
 /// As for the registration.
-pub const LOGIN: Endpoint = Endpoint { secrets: &[KEY_SECRET], ..Endpoint::new("kratos-login-webhook") };
+pub const LOGIN: Endpoint = Endpoint {
+    secrets: &[KEY_SECRET],
+    read: |related, given, _| related.login_hooks = hooks(given),
+    ..Endpoint::new("kratos-login-webhook")
+};
 
 const KEY_SECRET: &str = "auth_config_value_secret";
 const KEY_IN_SECRET: &str = "auth-config-value";
@@ -21,6 +29,10 @@ const REQUIRED: [&str; 5] = ["url", "body", "method", "response_ignore", "respon
 /// Kratos' methods with which one registers; the login knows two more.
 const REGISTRATION_METHODS: &[&str] = &["password", "oidc", "code", "passkey", "webauthn"];
 const LOGIN_METHODS: &[&str] = &["password", "oidc", "code", "passkey", "webauthn", "totp", "lookup_secret"];
+
+fn hooks(given: &mut Given<'_>) -> Vec<WebHook> {
+    given.each(hook).into_iter().map(|(_, hook)| hook).collect()
+}
 
 /// The hook of one relation on either endpoint.
 pub fn hook(relation: &Relation) -> Remote<WebHook> {

@@ -9,6 +9,19 @@ use std::io;
 /// The result of everything in this module.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Passes over what Juju refuses (leadership moved, a relation went away), with a line in the log: a later dispatch makes it
+/// good. An agent that cannot be reached stays an error.
+pub fn tolerate<T>(result: Result<T>) -> Result<()> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+    }
+}
+
 /// How much of a command's standard error is kept, in bytes.
 const TEXT_LIMIT: usize = 2048;
 

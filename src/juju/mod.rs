@@ -25,7 +25,7 @@ pub use agent::{
 pub use charm_url::CharmUrl;
 pub use context::Context;
 pub use environment::Environment;
-pub use error::{Error, Result};
+pub use error::{Error, Result, tolerate};
 pub use event::{
     ActionEvent, Event, RelationEvent, RelationEventKind, SecretEvent, SecretEventKind, StorageEvent,
     StorageEventKind, WorkloadEvent, WorkloadEventKind,

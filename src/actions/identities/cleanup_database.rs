@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Desk, Parameters, Report, Stop};
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use crate::actions::parameters::{number, text};
-use crate::actions::show::note;
+use crate::actions::text::note;
 use crate::kratos::names::CONFIG_PATH;
 use crate::kratos::program::command::Kratos;
 use crate::kratos::tables::expired;
@@ -30,27 +30,27 @@ const MARGIN: Duration = Duration::from_millis(50);
 const SHOWN_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
     let keep_last = text(parameters, "keep-last")?.unwrap_or_else(|| KEEP_LAST.to_owned());
     let Some(age) = age(&keep_last) else {
         return Err(format!(
             "Invalid parameter keep-last: it is a number of h, m or s: {}",
-            desk.again(&format!("keep-last={KEEP_LAST}"))
+            action.again(&format!("keep-last={KEEP_LAST}"))
         )
         .into());
     };
     let batch = number(parameters, "batch-size", BATCH, 1..=MOST_AT_ONCE)?;
     let timeout = number(parameters, "timeout", TIMEOUT, 1..=LONGEST)?;
-    let again = desk.again(&format!("keep-last={keep_last} batch-size={batch} timeout={timeout}"));
-    let Some(dsn) = &desk.dsn else {
-        return Err(format!("There is no database: juju status {} --relations", desk.application).into());
+    let again = action.again(&format!("keep-last={keep_last} batch-size={batch} timeout={timeout}"));
+    let Some(dsn) = &action.dsn else {
+        return Err(format!("There is no database: juju status {} --relations", action.application).into());
     };
-    let kratos = Kratos::Workload(desk.pebble.clone());
-    let config = desk.place.path(CONFIG_PATH);
+    let kratos = Kratos::Workload(action.pebble.clone());
+    let config = action.place.path(CONFIG_PATH);
     let begun = Instant::now();
     let deadline = begun + Duration::from_secs(timeout);
-    let before = count(desk, dsn, age).await?;
-    note(desk.agent, &format!("{before} records expired more than {keep_last} ago")).await?;
+    let before = count(action, dsn, age).await?;
+    note(action.agent, &format!("{before} records expired more than {keep_last} ago")).await?;
     let (mut left, mut runs, mut shown) = (before, 0u64, begun);
     while left > 0 && Instant::now() < deadline {
         let limit =
@@ -67,19 +67,19 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
             .into());
         }
         runs += 1;
-        let now = count(desk, dsn, age).await?;
+        let now = count(action, dsn, age).await?;
         if now >= left || cleaned.is_err() {
             left = now;
             break;
         }
         left = now;
         if shown.elapsed() >= SHOWN_EVERY {
-            note(desk.agent, &format!("{left} records left")).await?;
+            note(action.agent, &format!("{left} records left")).await?;
             shown = Instant::now();
         }
     }
     let removed = before.saturating_sub(left);
-    let mut report = Report::line(format!("{removed} records removed, {left} left"))
+    let mut report = ActionOutput::line(format!("{removed} records removed, {left} left"))
         .with("removed", removed.to_string())
         .with("left", left.to_string())
         .with("runs", runs.to_string())
@@ -90,9 +90,9 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     Ok(report)
 }
 
-async fn count(desk: &Desk<'_>, dsn: &Dsn, age: Duration) -> Result<u64, Stop> {
+async fn count(action: &IdentityAction<'_>, dsn: &Dsn, age: Duration) -> Result<u64, ActionError> {
     expired::count(dsn, age).await.map_err(|error| {
-        format!("What expired cannot be counted: {error}; see juju status {} --relations", desk.application)
+        format!("What expired cannot be counted: {error}; see juju status {} --relations", action.application)
             .into()
     })
 }

@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::password::password;
 use super::reset_password::{recovery_code, with_code};
-use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
 use crate::kratos::admin::{self, Schema};
 
@@ -16,46 +16,47 @@ const TRAITS: [(&str, &str); 4] =
     [("username", "username"), ("email", "email"), ("name", "name"), ("phone-number", "phone_number")];
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
-    let traits = traits(desk, parameters)?;
-    let password = password(desk, parameters).await?;
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
+    let traits = traits(action, parameters)?;
+    let password = password(action, parameters).await?;
     let what = "Failed to create the admin account";
-    let schemas = desk.admin.schemas().await.map_err(|error| desk.trouble(what, &error))?;
+    let schemas = action.admin.schemas().await.map_err(|error| action.trouble(what, &error))?;
     let Some(schema) = choose(&schemas, &traits) else {
-        return Err(no_schema(desk, &schemas, &traits).into());
+        return Err(no_schema(action, &schemas, &traits).into());
     };
     let mut body = json!({"schema_id": schema, "traits": traits});
     if let Some(password) = &password {
         body["credentials"] = json!({"password": {"config": {"password": password.secret.0}}});
     }
-    let identity = match desk.admin.create(&body, password.as_ref().map(|password| &password.secret)).await {
+    let identity = match action.admin.create(&body, password.as_ref().map(|password| &password.secret)).await
+    {
         Ok(identity) => identity,
         Err(admin::Error::Conflict { .. }) => {
             return Err(format!(
                 "The account already exists, or another has its username or email; see: juju run {} get-identity email={}",
-                desk.unit,
+                action.unit,
                 traits["email"].as_str().unwrap_or_default()
             )
             .into());
         }
         Err(error) => {
             let refused = password.and_then(|password| password.refused(what, &error));
-            return Err(refused.unwrap_or_else(|| desk.trouble(what, &error)));
+            return Err(refused.unwrap_or_else(|| action.trouble(what, &error)));
         }
     };
     let Some(id) = identity["id"].as_str() else {
         let error = admin::Error::Unexpected { what: "an identity without an id".to_owned() };
-        return Err(desk.trouble(what, &error));
+        return Err(action.trouble(what, &error));
     };
-    let report = Report::line(format!("Successfully created the admin account: {id}"))
+    let report = ActionOutput::line(format!("Successfully created the admin account: {id}"))
         .with("identity-id", id)
         .with("schema-id", schema);
     if password.is_some() {
         return Ok(report);
     }
-    match recovery_code(desk, id).await {
-        Ok(code) => Ok(with_code(desk, report, id, code)),
-        Err(Stop::Failed { text, .. }) => Err(Stop::Failed {
+    match recovery_code(action, id).await {
+        Ok(code) => Ok(with_code(action, report, id, code)),
+        Err(ActionError::Failed { text, .. }) => Err(ActionError::Failed {
             text: format!("The admin account {id} was created, but nobody can sign in yet. {text}"),
             results: report.results,
         }),
@@ -63,7 +64,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     }
 }
 
-fn traits(desk: &Desk<'_>, parameters: &Parameters) -> Result<Map<String, Value>, Stop> {
+fn traits(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<Map<String, Value>, ActionError> {
     let mut traits = Map::new();
     for (parameter, name) in TRAITS {
         if let Some(value) = text(parameters, parameter)? {
@@ -72,7 +73,7 @@ fn traits(desk: &Desk<'_>, parameters: &Parameters) -> Result<Map<String, Value>
     }
     match ["username", "email"].into_iter().find(|name| !traits.contains_key(*name)) {
         Some(missing) => {
-            Err(format!("Missing {missing}: {}", desk.again("username=NAME email=ADDRESS")).into())
+            Err(format!("Missing {missing}: {}", action.again("username=NAME email=ADDRESS")).into())
         }
         None => Ok(traits),
     }
@@ -92,7 +93,7 @@ fn fits(schema: &Schema, traits: &Map<String, Value>) -> bool {
         && required.into_iter().all(|name| traits.contains_key(name))
 }
 
-fn no_schema(desk: &Desk<'_>, schemas: &[Schema], traits: &Map<String, Value>) -> String {
+fn no_schema(action: &IdentityAction<'_>, schemas: &[Schema], traits: &Map<String, Value>) -> String {
     let names: Vec<&str> = traits.keys().map(String::as_str).collect();
     let ids: Vec<&str> = schemas.iter().map(|schema| schema.id.as_str()).collect();
     format!(
@@ -100,7 +101,7 @@ fn no_schema(desk: &Desk<'_>, schemas: &[Schema], traits: &Map<String, Value>) -
          does to the option identity_schemas: juju config {} identity_schemas=@FILE",
         names.join(", "),
         ids.join(", "),
-        desk.application
+        action.application
     )
 }
 

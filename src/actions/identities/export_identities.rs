@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::record;
 use super::workload_file::{passing, path};
-use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
-use crate::actions::show::note;
+use crate::actions::text::note;
 use crate::kratos::{admin, pebble_by_hand};
 use crate::pebble::Content;
 
@@ -44,79 +44,79 @@ struct Progress {
 }
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
-    let path = path(desk, parameters)?;
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
+    let path = path(action, parameters)?;
     let timeout = number(parameters, "timeout", TIMEOUT, 1..=LONGEST)?;
     if boolean(parameters, "dry-run")? {
-        return count(desk).await;
+        return count(action).await;
     }
     let parts = format!("{path}.parts");
     let kept = format!("{parts}/progress.json");
     if boolean(parameters, "restart")? {
-        desk.forget(&parts).await?;
+        action.forget(&parts).await?;
     }
-    let mut progress = match desk.kept::<Progress>(&kept).await? {
+    let mut progress = match action.kept::<Progress>(&kept).await? {
         Some(progress) => {
             let line =
                 format!("going on after {} identities that an earlier run exported", progress.identities);
-            note(desk.agent, &line).await?;
+            note(action.agent, &line).await?;
             progress
         }
         None => Progress::default(),
     };
     let deadline = Instant::now() + Duration::from_secs(timeout);
     while !progress.is_read {
-        part(desk, &parts, &mut progress).await?;
-        desk.keep(&kept, &progress).await?;
+        part(action, &parts, &mut progress).await?;
+        action.keep(&kept, &progress).await?;
         if !progress.is_read {
-            note(desk.agent, &format!("{} identities exported", progress.identities)).await?;
+            note(action.agent, &format!("{} identities exported", progress.identities)).await?;
         }
         if Instant::now() > deadline && !progress.is_read {
             return Err(format!(
                 "The time is over after {} identities; to go on from there: {}",
                 progress.identities,
-                desk.again(&format!("path={path} timeout={timeout}"))
+                action.again(&format!("path={path} timeout={timeout}"))
             )
             .into());
         }
     }
-    join(desk, &path, &parts, &progress).await?;
-    desk.forget(&parts).await?;
-    Ok(Report::line(format!("{} identities exported to {path}", progress.identities))
+    join(action, &path, &parts, &progress).await?;
+    action.forget(&parts).await?;
+    Ok(ActionOutput::line(format!("{} identities exported to {path}", progress.identities))
         .with("path", path.as_str())
         .with("identities", progress.identities.to_string())
         .with("bytes", progress.bytes.to_string())
         .with("second-factors-left-out", progress.second_factors.to_string())
-        .with("next", fetch(desk, &path))
-        .with("remove", remove(desk, &path)))
+        .with("next", fetch(action, &path))
+        .with("remove", remove(action, &path)))
 }
 
 /// How the file is fetched; `juju scp` ends in the charm's container, which has the program that it needs.
-fn fetch(desk: &Desk<'_>, path: &str) -> String {
+fn fetch(action: &IdentityAction<'_>, path: &str) -> String {
     let (pull, here) = (format!("pull {path} {}", passing(path)), passing(path));
-    format!("{} && juju scp {}:{here} .", pebble_by_hand(&desk.unit, &pull), desk.unit)
+    format!("{} && juju scp {}:{here} .", pebble_by_hand(&action.unit, &pull), action.unit)
 }
 
 /// How both copies of the file are removed, the one in the workload also if the other was never made.
-fn remove(desk: &Desk<'_>, path: &str) -> String {
-    let unit = &desk.unit;
+fn remove(action: &IdentityAction<'_>, path: &str) -> String {
+    let unit = &action.unit;
     format!("juju ssh {unit} rm -f {} && {}", passing(path), pebble_by_hand(unit, &format!("rm {path}")))
 }
 
 /// Counts, and writes nothing.
-async fn count(desk: &Desk<'_>) -> Result<Report, Stop> {
+async fn count(action: &IdentityAction<'_>) -> Result<ActionOutput, ActionError> {
     let mut identities = 0;
     let mut token: Option<String> = None;
     loop {
-        let page = desk.admin.page(PART, token.as_deref()).await;
-        let page = page.map_err(|error| desk.trouble("Failed to list the identities", &error))?;
+        let page = action.admin.page(PART, token.as_deref()).await;
+        let page = page.map_err(|error| action.trouble("Failed to list the identities", &error))?;
         identities += page.identities.len();
         token = page.next;
         if token.is_none() {
             break;
         }
     }
-    Ok(Report::line(format!("{identities} identities would be exported"))
+    Ok(ActionOutput::line(format!("{identities} identities would be exported"))
         .with("identities", identities.to_string())
         .with("dry-run", "true"))
 }
@@ -126,18 +126,22 @@ fn file(parts: &str, number: u64) -> String {
 }
 
 /// Exports one page.
-async fn part(desk: &Desk<'_>, parts: &str, progress: &mut Progress) -> Result<(), Stop> {
+async fn part(action: &IdentityAction<'_>, parts: &str, progress: &mut Progress) -> Result<(), ActionError> {
     let trouble = |error: admin::Error| {
-        let Stop::Failed { text, results } = desk.trouble("Failed to read the identities", &error) else {
-            return Stop::from(error.to_string());
+        let ActionError::Failed { text, results } = action.trouble("Failed to read the identities", &error)
+        else {
+            return ActionError::from(error.to_string());
         };
-        Stop::Failed { text: format!("{text}; it goes on after {} identities", progress.identities), results }
+        ActionError::Failed {
+            text: format!("{text}; it goes on after {} identities", progress.identities),
+            results,
+        }
     };
-    let page = desk.admin.page(PART, progress.next.as_deref()).await.map_err(trouble)?;
+    let page = action.admin.page(PART, progress.next.as_deref()).await.map_err(trouble)?;
     let ids: Vec<&str> = page.identities.iter().filter_map(|identity| identity["id"].as_str()).collect();
     // The list has no credentials: each identity is asked for.
     let mut whole =
-        stream::iter(ids).map(|id| desk.admin.exact_identity(id, &record::CREDENTIALS)).buffered(AT_ONCE);
+        stream::iter(ids).map(|id| action.admin.exact_identity(id, &record::CREDENTIALS)).buffered(AT_ONCE);
     let mut text = String::new();
     let (mut identities, mut second_factors) = (0, 0);
     while let Some(identity) = whole.next().await {
@@ -155,8 +159,8 @@ async fn part(desk: &Desk<'_>, parts: &str, progress: &mut Progress) -> Result<(
     }
     let bytes = text.len() as u64;
     let name = file(parts, progress.parts + 1);
-    let written = desk.write(&name, Content::from(text.into_bytes())).await;
-    written.map_err(|error| desk.file_trouble(&name, &error))?;
+    let written = action.write(&name, Content::from(text.into_bytes())).await;
+    written.map_err(|error| action.file_trouble(&name, &error))?;
     progress.parts += 1;
     progress.identities += identities;
     progress.second_factors += second_factors;
@@ -167,13 +171,18 @@ async fn part(desk: &Desk<'_>, parts: &str, progress: &mut Progress) -> Result<(
 }
 
 /// Makes one file of the parts, holding one of them at a time.
-async fn join(desk: &Desk<'_>, path: &str, parts: &str, progress: &Progress) -> Result<(), Stop> {
+async fn join(
+    action: &IdentityAction<'_>,
+    path: &str,
+    parts: &str,
+    progress: &Progress,
+) -> Result<(), ActionError> {
     let (mut writer, reader) = tokio::io::duplex(64 * 1024);
     let feed = async move {
         for number in 1..=progress.parts {
             let name = file(parts, number);
-            let part = desk.pebble.pull(&desk.place.path(&name)).await;
-            let part = part.map_err(|error| desk.file_trouble(&name, &error))?;
+            let part = action.pebble.pull(&action.place.path(&name)).await;
+            let part = part.map_err(|error| action.file_trouble(&name, &error))?;
             // Fails only if the other end has failed, which tells why.
             if writer.write_all(&part).await.is_err() {
                 break;
@@ -182,8 +191,8 @@ async fn join(desk: &Desk<'_>, path: &str, parts: &str, progress: &Progress) -> 
         Ok(())
     };
     let push = async {
-        let written = desk.write(path, Content::reader(reader)).await;
-        written.map_err(|error| desk.file_trouble(path, &error))
+        let written = action.write(path, Content::reader(reader)).await;
+        written.map_err(|error| action.file_trouble(path, &error))
     };
     // A part that cannot be read ends the writing too, and Pebble keeps nothing of an unfinished file.
     tokio::try_join!(feed, push).map(|_| ())

@@ -15,11 +15,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, DuplexStream};
 use tokio::time::Instant;
 
 use self::create::{Fate, Task};
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::export_identities::{LONGEST, TIMEOUT};
 use super::workload_file::{passing, path};
-use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{boolean, number};
-use crate::actions::show::note;
+use crate::actions::text::note;
 use crate::kratos::pebble_by_hand;
 
 /// Lines that are created between two notes.
@@ -45,7 +45,7 @@ struct Progress {
 }
 
 struct Import<'a> {
-    desk: &'a Desk<'a>,
+    action: &'a IdentityAction<'a>,
     path: &'a str,
     kept: String,
     schemas: BTreeSet<String>,
@@ -55,25 +55,25 @@ struct Import<'a> {
 }
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
-    let path = path(desk, parameters)?;
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
+    let path = path(action, parameters)?;
     let timeout = number(parameters, "timeout", TIMEOUT, 1..=LONGEST)?;
     let dry = boolean(parameters, "dry-run")?;
     let kept = format!("{path}.import");
     // A dry run begins at the first line anyway, and forgets nothing of a real one.
     if boolean(parameters, "restart")? && !dry {
-        desk.forget(&kept).await?;
+        action.forget(&kept).await?;
     }
-    let stat = desk.pebble.stat(&desk.place.path(&path)).await;
-    let Some(file) = stat.map_err(|error| desk.file_trouble(&path, &error))? else {
-        let (unit, here) = (&desk.unit, passing(&path));
+    let stat = action.pebble.stat(&action.place.path(&path)).await;
+    let Some(file) = stat.map_err(|error| action.file_trouble(&path, &error))? else {
+        let (unit, here) = (&action.unit, passing(&path));
         let push = pebble_by_hand(unit, &format!("push -p -m 600 {here} {path}"));
         return Err(format!(
             "There is no file {path} in the workload: juju scp FILE {unit}:{here} && {push}"
         )
         .into());
     };
-    let begun = if dry { None } else { desk.kept::<Progress>(&kept).await? };
+    let begun = if dry { None } else { action.kept::<Progress>(&kept).await? };
     let is_resumed = begun.is_some();
     let is_other = |begun: &Progress| (begun.size, &begun.modified) != (file.size, &file.last_modified);
     let progress = match begun {
@@ -81,7 +81,7 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
             return Err(format!(
                 "The file {path} is not the one that an earlier run has imported {} lines of; to begin anew: {}",
                 progress.lines,
-                desk.again(&format!("path={path} restart=true"))
+                action.again(&format!("path={path} restart=true"))
             )
             .into());
         }
@@ -90,16 +90,16 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
     };
     if progress.lines > 0 {
         let line = format!("going on after {} lines that an earlier run imported", progress.lines);
-        note(desk.agent, &line).await?;
+        note(action.agent, &line).await?;
     }
-    let schemas = desk.admin.schemas().await;
-    let schemas = schemas.map_err(|error| desk.trouble("Failed to read the identity schemas", &error))?;
+    let schemas = action.admin.schemas().await;
+    let schemas = schemas.map_err(|error| action.trouble("Failed to read the identity schemas", &error))?;
     if !dry {
         // Should this run be killed in the first batch, the next one knows that there was one.
-        desk.keep(&kept, &progress).await?;
+        action.keep(&kept, &progress).await?;
     }
     let import = Import {
-        desk,
+        action,
         path: &path,
         kept,
         schemas: schemas.into_iter().map(|schema| schema.id).collect(),
@@ -108,11 +108,11 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         timeout,
     };
     let (mut writer, reader) = tokio::io::duplex(64 * 1024);
-    let place = desk.place.path(&path);
+    let place = action.place.path(&path);
     let pull = async {
-        let pulled = desk.pebble.pull_to(&place, &mut writer).await;
+        let pulled = action.pebble.pull_to(&place, &mut writer).await;
         drop(writer);
-        pulled.map(drop).map_err(|error| desk.file_trouble(&path, &error))
+        pulled.map(drop).map_err(|error| action.file_trouble(&path, &error))
     };
     let (progress, ()) = tokio::try_join!(import.all(reader, progress, is_resumed), pull)?;
     import.report(progress).await
@@ -125,7 +125,7 @@ impl Import<'_> {
         reader: DuplexStream,
         mut progress: Progress,
         is_resumed: bool,
-    ) -> Result<Progress, Stop> {
+    ) -> Result<Progress, ActionError> {
         let mut reader = BufReader::new(reader);
         let mut doubtful = is_resumed;
         let mut number = 0;
@@ -150,7 +150,7 @@ impl Import<'_> {
         lines: Vec<(u64, Vec<u8>)>,
         progress: &mut Progress,
         doubtful: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ActionError> {
         let Some(last) = lines.last().map(|(number, _)| *number) else { return Ok(()) };
         if Instant::now() > self.deadline {
             let again = self.again(&format!("timeout={}", self.timeout));
@@ -160,7 +160,7 @@ impl Import<'_> {
             )
             .into());
         }
-        let task = Task { desk: self.desk, schemas: &self.schemas, dry: self.dry, doubtful };
+        let task = Task { action: self.action, schemas: &self.schemas, dry: self.dry, doubtful };
         for (number, fate) in task.lines(lines).await {
             match fate {
                 Fate::Imported => progress.imported += 1,
@@ -175,7 +175,7 @@ impl Import<'_> {
                 Fate::Trouble(text) => {
                     return Err(format!(
                         "The import stopped at line {number}: {text}; look at juju status {}, then go on: {}",
-                        self.desk.application,
+                        self.action.application,
                         self.again("")
                     )
                     .into());
@@ -184,29 +184,30 @@ impl Import<'_> {
         }
         progress.lines = last;
         if !self.dry {
-            self.desk.keep(&self.kept, progress).await?;
+            self.action.keep(&self.kept, progress).await?;
         }
         if last.is_multiple_of(SHOWN_EVERY) {
-            note(self.desk.agent, &format!("{last} lines done")).await?;
+            note(self.action.agent, &format!("{last} lines done")).await?;
         }
         Ok(())
     }
 
     fn again(&self, more: &str) -> String {
-        self.desk.again(format!("path={} {more}", self.path).trim_end())
+        self.action.again(format!("path={} {more}", self.path).trim_end())
     }
 
-    async fn report(&self, progress: Progress) -> Result<Report, Stop> {
+    async fn report(&self, progress: Progress) -> Result<ActionOutput, ActionError> {
         if !self.dry {
-            self.desk.forget(&self.kept).await?;
+            self.action.forget(&self.kept).await?;
         }
         let Progress { lines, imported, there, refused, told, .. } = progress;
         let word = if self.dry { "would be imported" } else { "imported" };
-        let mut report = Report::line(format!("{imported} identities {word}, {there} are there already"))
-            .with("lines", lines.to_string())
-            .with("imported", imported.to_string())
-            .with("already-there", there.to_string())
-            .with("refused", refused.to_string());
+        let mut report =
+            ActionOutput::line(format!("{imported} identities {word}, {there} are there already"))
+                .with("lines", lines.to_string())
+                .with("imported", imported.to_string())
+                .with("already-there", there.to_string())
+                .with("refused", refused.to_string());
         if self.dry {
             report = report.with("dry-run", "true");
         }
@@ -221,14 +222,14 @@ impl Import<'_> {
              again, what is there stays: {}",
             self.again("")
         );
-        Err(Stop::Failed { text, results: report.results })
+        Err(ActionError::Failed { text, results: report.results })
     }
 }
 
 /// The next line, as it is; `None`: there is none.
-async fn line(reader: &mut BufReader<DuplexStream>) -> Result<Option<Vec<u8>>, Stop> {
+async fn line(reader: &mut BufReader<DuplexStream>) -> Result<Option<Vec<u8>>, ActionError> {
     let mut line = Vec::new();
-    let unreadable = |error: std::io::Error| Stop::from(format!("The file cannot be read: {error}"));
+    let unreadable = |error: std::io::Error| ActionError::from(format!("The file cannot be read: {error}"));
     let length = reader.take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(unreadable)?;
     if length == 0 {
         return Ok(None);

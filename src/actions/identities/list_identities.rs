@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::results::{LONGEST_JSON, without_credentials};
-use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::{number, text};
 use crate::kratos::admin::{self, Page};
 
@@ -43,26 +43,26 @@ struct Gathered {
 }
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
     let size = number(parameters, "page-size", PAGE, 1..=MOST)?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let token = text(parameters, "page-token")?;
     let filter = Filter { schema: text(parameters, "schema-id")?, state: text(parameters, "state")? };
     if let Some(state) = filter.state.as_deref().filter(|state| !STATES.contains(state)) {
         let shown: String = state.chars().take(60).collect();
-        return Err(format!("There is no state {shown:?}: {}", desk.again("state=active")).into());
+        return Err(format!("There is no state {shown:?}: {}", action.again("state=active")).into());
     }
-    let gathered = gather(&desk.admin, size, token, &filter).await;
-    let gathered = gathered.map_err(|error| desk.trouble("Failed to list the identities", &error))?;
+    let gathered = gather(&action.admin, size, token, &filter).await;
+    let gathered = gathered.map_err(|error| action.trouble("Failed to list the identities", &error))?;
     let lines: Vec<String> = gathered.identities.iter().map(line).collect();
     let count = gathered.identities.len();
-    let mut report = Report::line(format!("{count} identities, {} examined", gathered.examined))
+    let mut report = ActionOutput::line(format!("{count} identities, {} examined", gathered.examined))
         .with("count", count.to_string())
         .with("examined", gathered.examined.to_string())
         .with("identities", lines.join("\n"))
         .with("json", Value::from(gathered.identities).to_string());
     if let Some(token) = gathered.next {
-        report = report.with("next", next(desk, size, &filter, &token)).with("next-page-token", token);
+        report = report.with("next", next(action, size, &filter, &token)).with("next-page-token", token);
     }
     Ok(report)
 }
@@ -126,8 +126,8 @@ fn line(identity: &Value) -> String {
     format!("{}  {:<8}  {}  {name}", part("id"), part("state"), part("schema_id")).trim_end().to_owned()
 }
 
-fn next(desk: &Desk<'_>, size: usize, filter: &Filter, token: &str) -> String {
-    let mut command = desk.again(&format!("page-size={size} page-token={token}"));
+fn next(action: &IdentityAction<'_>, size: usize, filter: &Filter, token: &str) -> String {
+    let mut command = action.again(&format!("page-size={size} page-token={token}"));
     for (name, value) in [("schema-id", &filter.schema), ("state", &filter.state)] {
         if let Some(value) = value {
             command += &format!(" {name}={value}");

@@ -2,21 +2,22 @@
 
 use serde_json::Value;
 
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::who::who;
-use super::{Desk, Parameters, Report, Stop};
 
 /// More accounts than these do not go into a result, in bytes.
 const MOST_BYTES: usize = 100 * 1024;
 
 /// Runs the action. Only the names of the accounts are asked for, no tokens.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
-    let id = who(desk, parameters).await?;
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
+    let id = who(action, parameters).await?;
     let what = format!("Failed to fetch the identity OIDC credentials for {id}");
-    let identity = desk.admin.identity(&id, &[]).await.map_err(|error| desk.failed(&what, &id, &error))?;
+    let identity =
+        action.admin.identity(&id, &[]).await.map_err(|error| action.failed(&what, &id, &error))?;
     let names = identity["credentials"]["oidc"]["identifiers"].as_array();
     let names: Vec<&str> = names.into_iter().flatten().filter_map(Value::as_str).collect();
     if names.is_empty() {
-        return Ok(Report::line("Identity OIDC credentials not found"));
+        return Ok(ActionOutput::line("Identity OIDC credentials not found"));
     }
     let mut shown = String::new();
     let mut count = 0;
@@ -31,9 +32,9 @@ pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Sto
         count += 1;
     }
     let mut report =
-        Report::line("Successfully fetched the identity OIDC credentials").with("identifiers", shown);
+        ActionOutput::line("Successfully fetched the identity OIDC credentials").with("identifiers", shown);
     if count < names.len() {
-        let rest = super::get_identity::whole(desk, &id);
+        let rest = super::get_identity::whole(action, &id);
         report = report.with("left-out", format!("{} more; all with: {rest}", names.len() - count));
     }
     Ok(report)

@@ -1,6 +1,6 @@
 //! The password that a Juju secret holds, read by the address in `password-secret-id` (behaviour row 95).
 
-use super::{Desk, Parameters, Stop};
+use super::context::{ActionError, IdentityAction, Parameters};
 use crate::actions::parameters::text;
 use crate::juju::{self, SecretRead, SecretRef, SecretUri};
 use crate::kratos::{Secret, admin};
@@ -18,16 +18,19 @@ pub struct NewPassword {
 }
 
 /// The password, if the parameters name a secret. A secret without the key is refused, never taken for none.
-pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option<NewPassword>, Stop> {
+pub async fn password(
+    action: &IdentityAction<'_>,
+    parameters: &Parameters,
+) -> Result<Option<NewPassword>, ActionError> {
     let Some(name) = text(parameters, "password-secret-id")? else { return Ok(None) };
     let make = "juju add-secret NAME password#file=FILE";
     let uri: SecretUri = name.parse().map_err(|_| {
         format!("The password-secret-id is no id of a secret; make one and give its id: {make}")
     })?;
     let change = format!("juju update-secret {} password#file=FILE", uri.id());
-    let grant = format!("juju grant-secret {} {}", uri.id(), desk.application);
+    let grant = format!("juju grant-secret {} {}", uri.id(), action.application);
     // The newest revision, whichever this unit has seen before.
-    match desk.agent.secret_get(SecretRef::Uri(&uri), SecretRead::Peek).await {
+    match action.agent.secret_get(SecretRef::Uri(&uri), SecretRead::Peek).await {
         Ok(mut content) => match content.remove(KEY) {
             Some(password) => {
                 // With #file= Juju keeps the newline that ends a file.
@@ -52,7 +55,7 @@ pub async fn password(desk: &Desk<'_>, parameters: &Parameters) -> Result<Option
 
 impl NewPassword {
     /// The failure of a request that carried the password, where that may be the reason.
-    pub fn refused(&self, what: &str, error: &admin::Error) -> Option<Stop> {
+    pub fn refused(&self, what: &str, error: &admin::Error) -> Option<ActionError> {
         let admin::Error::Refused { code, reason } = error else { return None };
         let length = self.secret.0.len();
         let is_long = length > BCRYPT_LIMIT;

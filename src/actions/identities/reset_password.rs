@@ -6,11 +6,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::get_identity::whole;
 use super::password::{NewPassword, password};
 use super::results::of_identity;
 use super::who::who;
-use super::{Desk, Parameters, Report, Stop};
 use crate::kratos::Secret;
 use crate::kratos::admin::{self, Exact, PLAIN, Plain, RecoveryCode, Whole};
 
@@ -20,48 +20,52 @@ const VALID: &str = "1h";
 const NO_PAGE: &str = "/kratos/docs/fallback/";
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
-    let password = password(desk, parameters).await?;
-    let id = who(desk, parameters).await?;
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
+    let password = password(action, parameters).await?;
+    let id = who(action, parameters).await?;
     match password {
-        Some(password) => set(desk, &id, &password).await,
+        Some(password) => set(action, &id, &password).await,
         None => {
-            let code = recovery_code(desk, &id).await?;
+            let code = recovery_code(action, &id).await?;
             let line =
                 "Recovery code created successfully. Use the returned link to reset the identity's password";
-            Ok(with_code(desk, Report::line(line), &id, code))
+            Ok(with_code(action, ActionOutput::line(line), &id, code))
         }
     }
 }
 
-async fn set(desk: &Desk<'_>, id: &str, password: &NewPassword) -> Result<Report, Stop> {
+async fn set(
+    action: &IdentityAction<'_>,
+    id: &str,
+    password: &NewPassword,
+) -> Result<ActionOutput, ActionError> {
     let what = format!("Failed to reset the password of identity {id}");
-    let failed = |error: &admin::Error| desk.failed(&what, id, error);
-    let before = desk.admin.exact_identity(id, &[]).await.map_err(|error| failed(&error))?;
+    let failed = |error: &admin::Error| action.failed(&what, id, error);
+    let before = action.admin.exact_identity(id, &[]).await.map_err(|error| failed(&error))?;
     let Exact { value: before, plain } = before;
     let body = replacement(plain, &password.secret);
-    if let Err(error) = desk.admin.replace(id, &body, Some(&password.secret)).await {
+    if let Err(error) = action.admin.replace(id, &body, Some(&password.secret)).await {
         return Err(password.refused(&what, &error).unwrap_or_else(|| failed(&error)));
     }
-    let after = desk.admin.identity(id, &[]).await.map_err(|error| {
-        desk.failed(
+    let after = action.admin.identity(id, &[]).await.map_err(|error| {
+        action.failed(
             &format!("The password of identity {id} was set, but the identity not read again"),
             id,
             &error,
         )
     })?;
     let lost = lost(&before, &after);
-    let results = of_identity(&after, &whole(desk, id));
+    let results = of_identity(&after, &whole(action, id));
     if !lost.is_empty() {
         let text = format!(
             "The password of identity {id} was set, but Kratos changed {} at the same time; compare: juju run {} \
              get-identity identity-id={id}",
             lost.join(", "),
-            desk.unit
+            action.unit
         );
-        return Err(Stop::Failed { text, results });
+        return Err(ActionError::Failed { text, results });
     }
-    Ok(Report { lines: vec!["Password was changed successfully".to_owned()], results })
+    Ok(ActionOutput { lines: vec!["Password was changed successfully".to_owned()], results })
 }
 
 /// Everything that the identity has, and the new password.
@@ -79,36 +83,41 @@ fn lost(before: &Value, after: &Value) -> Vec<String> {
 }
 
 /// Makes a recovery code for an identity.
-pub async fn recovery_code(desk: &Desk<'_>, id: &str) -> Result<RecoveryCode, Stop> {
+pub async fn recovery_code(action: &IdentityAction<'_>, id: &str) -> Result<RecoveryCode, ActionError> {
     let what = "Failed to create a recovery code";
-    match desk.admin.recovery_code(id, VALID).await {
+    match action.admin.recovery_code(id, VALID).await {
         Ok(code) => Ok(code),
         // Also said when codes are switched off, which the reason tells.
         Err(admin::Error::NotFound { reason }) => {
-            let identity = desk.admin.identity(id, &[]).await;
-            identity.map_err(|error| desk.failed(what, id, &error))?;
-            Err(format!("{what}: {reason} {}", without_recovery(desk, id)).into())
+            let identity = action.admin.identity(id, &[]).await;
+            identity.map_err(|error| action.failed(what, id, &error))?;
+            Err(format!("{what}: {reason} {}", without_recovery(action, id)).into())
         }
-        Err(error) => Err(desk.trouble(what, &error)),
+        Err(error) => Err(action.trouble(what, &error)),
     }
 }
 
 /// What recovery needs, and what to do without it.
-fn without_recovery(desk: &Desk<'_>, id: &str) -> String {
+fn without_recovery(action: &IdentityAction<'_>, id: &str) -> String {
     format!(
         "Recovery needs a login UI and local accounts (juju integrate {}:ui-endpoint-info \
          identity-platform-login-ui-operator); without them set a password: juju run {} reset-password \
          identity-id={id} password-secret-id=ID",
-        desk.application, desk.unit
+        action.application, action.unit
     )
 }
 
 /// Adds a recovery code for an identity to what is shown; it is the result.
-pub fn with_code(desk: &Desk<'_>, mut report: Report, id: &str, code: RecoveryCode) -> Report {
+pub fn with_code(
+    action: &IdentityAction<'_>,
+    mut report: ActionOutput,
+    id: &str,
+    code: RecoveryCode,
+) -> ActionOutput {
     if code.recovery_link.contains(NO_PAGE) {
         report
             .lines
-            .push(format!("Recovery is off, so the link leads nowhere. {}", without_recovery(desk, id)));
+            .push(format!("Recovery is off, so the link leads nowhere. {}", without_recovery(action, id)));
     }
     let report = report.with("recovery-link", code.recovery_link).with("recovery-code", code.recovery_code);
     match code.expires_at {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Desk, Parameters, act, show};
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
+use super::{ACTIONS, show};
 use crate::juju::transport::Call;
 use crate::juju::{Agent, Output, Transport};
 use crate::kratos::Place;
@@ -192,11 +193,17 @@ fn losing(method: &str, _: &str) -> Reply {
     Reply::json(200, &identity)
 }
 
+/// Runs an action by its name in the table.
+async fn act(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
+    let (_, run) = ACTIONS.iter().find(|(name, _)| *name == action.name).unwrap();
+    run(action, parameters).await
+}
+
 type World = (&'static str, fn(&str, &str) -> Reply);
 
 /// Runs an action in a world without a workload; what was shown, without what differs between two runs.
-async fn shown(world: World, action: &str, parameters: Value, secret: Result<Value, &'static str>) -> String {
-    shown_with(Client::new("/nowhere"), Place::pod(), None, world, action, parameters, secret).await
+async fn shown(world: World, name: &str, parameters: Value, secret: Result<Value, &'static str>) -> String {
+    shown_with(Client::new("/nowhere"), Place::pod(), None, world, name, parameters, secret).await
 }
 
 /// The same with a workload and, perhaps, a database.
@@ -205,7 +212,7 @@ async fn shown_with(
     place: Place,
     dsn: Option<Dsn>,
     world: World,
-    action: &str,
+    name: &str,
     parameters: Value,
     secret: Result<Value, &'static str>,
 ) -> String {
@@ -220,7 +227,7 @@ async fn shown_with(
     });
     let agent = Agent::with_transport(transport.clone());
     let base = format!("http://{}", server.address);
-    let desk = Desk {
+    let action = IdentityAction {
         agent: &agent,
         admin: Admin::at(base.clone(), base, Duration::from_millis(700)),
         pebble,
@@ -228,13 +235,13 @@ async fn shown_with(
         dsn,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),
-        action: action.to_owned(),
+        name: name.to_owned(),
     };
     let parameters: Parameters = agent.action_get().await.unwrap();
-    show(&agent, act(&desk, &parameters).await).await.unwrap();
+    show(&agent, act(&action, &parameters).await).await.unwrap();
     let text = transport.text.lock().unwrap().replace(&server.address.to_string(), "HOST:4434");
     assert!(!text.contains(PASSWORD) && !text.contains("$2a$"), "a secret is shown: {text}");
-    format!("== {action} {parameters:?}, {}\n{text}\n", world.0)
+    format!("== {name} {parameters:?}, {}\n{text}\n", world.0)
 }
 
 #[tokio::test]
@@ -350,7 +357,7 @@ async fn a_new_password_is_sent_with_everything_that_the_identity_has() {
         text: Mutex::default(),
     });
     let agent = Agent::with_transport(transport);
-    let desk = Desk {
+    let action = IdentityAction {
         agent: &agent,
         admin: Admin::at(base.clone(), base, Duration::from_secs(5)),
         pebble: Client::new("/nowhere"),
@@ -358,10 +365,10 @@ async fn a_new_password_is_sent_with_everything_that_the_identity_has() {
         dsn: None,
         application: "kratos".to_owned(),
         unit: "kratos/0".to_owned(),
-        action: "reset-password".to_owned(),
+        name: "reset-password".to_owned(),
     };
     let parameters = agent.action_get().await.unwrap();
-    act(&desk, &parameters).await.unwrap();
+    act(&action, &parameters).await.unwrap();
     let requests = server.requests();
     let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
     let one = format!("/admin/identities/{ID}");

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::keys::keys;
 use super::who::who;
-use super::{Desk, Parameters, Report, Stop};
 use crate::actions::parameters::text;
 use crate::kratos::admin;
 
@@ -12,32 +12,32 @@ use crate::kratos::admin;
 const OTHER_WAYS: [&str; 3] = ["password", "webauthn", "passkey"];
 
 /// Runs the action.
-pub async fn run(desk: &Desk<'_>, parameters: &Parameters) -> Result<Report, Stop> {
+pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<ActionOutput, ActionError> {
     let Some(credential) = text(parameters, "credential-id")? else {
         return Err(format!(
             "Missing credential-id; the accounts are listed by: juju run {} list-oidc-accounts email=ADDRESS",
-            desk.unit
+            action.unit
         )
         .into());
     };
-    let id = who(desk, parameters).await?;
+    let id = who(action, parameters).await?;
     let what = format!("Failed to unlink the OIDC account for {id}");
-    let identity = desk.admin.identity(&id, &OTHER_WAYS).await;
-    let identity = identity.map_err(|error| desk.failed(&what, &id, &error))?;
+    let identity = action.admin.identity(&id, &OTHER_WAYS).await;
+    let identity = identity.map_err(|error| action.failed(&what, &id, &error))?;
     if is_last_way(&identity["credentials"], &credential) {
         return Err(format!(
             "{what}: {credential} is the last way to sign in; set a password first: juju run {} reset-password \
              identity-id={id} password-secret-id=ID",
-            desk.unit
+            action.unit
         )
         .into());
     }
-    match desk.admin.remove_credential(&id, "oidc", Some(&credential)).await {
-        Ok(()) => Ok(Report::line(format!("Successfully unlinked the OIDC account {credential}"))),
+    match action.admin.remove_credential(&id, "oidc", Some(&credential)).await {
+        Ok(()) => Ok(ActionOutput::line(format!("Successfully unlinked the OIDC account {credential}"))),
         Err(admin::Error::NotFound { .. }) => {
-            Ok(Report::line(format!("Identity {id} has no OIDC account {credential}")))
+            Ok(ActionOutput::line(format!("Identity {id} has no OIDC account {credential}")))
         }
-        Err(error) => Err(desk.failed(&what, &id, &error)),
+        Err(error) => Err(action.failed(&what, &id, &error)),
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Desk, Parameters, Stop};
+use super::context::{ActionError, IdentityAction, Parameters};
 use crate::actions::parameters::text;
 use crate::pebble::{self, Content, PushFile};
 
@@ -14,7 +14,7 @@ const ENDING: &str = ".jsonl";
 const MODE: u32 = 0o600;
 
 /// The path that the parameters name. It is shown in commands, so a shell must take it as one word.
-pub fn path(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Stop> {
+pub fn path(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<String, ActionError> {
     let path = text(parameters, "path")?.unwrap_or_else(|| DEFAULT.to_owned());
     let is_plain = path.starts_with('/')
         && path.ends_with(ENDING)
@@ -24,7 +24,7 @@ pub fn path(desk: &Desk<'_>, parameters: &Parameters) -> Result<String, Stop> {
         true => Ok(path),
         false => Err(format!(
             "The path must be absolute, of ASCII letters, digits and /._- only, without . and .., and end in {ENDING}: {}",
-            desk.again(&format!("path={DEFAULT}"))
+            action.again(&format!("path={DEFAULT}"))
         )
         .into()),
     }
@@ -35,7 +35,7 @@ pub fn passing(path: &str) -> String {
     format!("/tmp/{}", path.rsplit('/').next().unwrap_or_default())
 }
 
-impl Desk<'_> {
+impl IdentityAction<'_> {
     /// Writes a file of the workload.
     pub async fn write(&self, path: &str, content: Content) -> Result<(), pebble::Error> {
         let mut file = PushFile::new(self.place.path(path), content);
@@ -45,13 +45,13 @@ impl Desk<'_> {
     }
 
     /// Keeps how far something has come.
-    pub async fn keep<T: Serialize>(&self, path: &str, progress: &T) -> Result<(), Stop> {
+    pub async fn keep<T: Serialize>(&self, path: &str, progress: &T) -> Result<(), ActionError> {
         let text = serde_json::to_vec(progress).map_err(|error| error.to_string())?;
         self.write(path, Content::from(text)).await.map_err(|error| self.file_trouble(path, &error))
     }
 
     /// How far it has come; `None`: it was not begun, or what was kept cannot be read.
-    pub async fn kept<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Stop> {
+    pub async fn kept<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ActionError> {
         match self.pebble.pull(&self.place.path(path)).await {
             Ok(text) => Ok(serde_json::from_slice(&text).ok()),
             Err(error) if error.is_not_found() => Ok(None),
@@ -60,13 +60,13 @@ impl Desk<'_> {
     }
 
     /// Removes a file or a directory, if it is there.
-    pub async fn forget(&self, path: &str) -> Result<(), Stop> {
+    pub async fn forget(&self, path: &str) -> Result<(), ActionError> {
         let removed = self.pebble.remove(&self.place.path(path), true).await;
         removed.map_err(|error| self.file_trouble(path, &error))
     }
 
     /// The failure of something with a file.
-    pub fn file_trouble(&self, path: &str, error: &pebble::Error) -> Stop {
+    pub fn file_trouble(&self, path: &str, error: &pebble::Error) -> ActionError {
         format!(
             "The file {path} of the workload cannot be used: {error}; choose another: {}",
             self.again(&format!("path={DEFAULT}"))

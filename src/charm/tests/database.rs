@@ -134,5 +134,5 @@ fn weakness_32_a_failed_first_migration_is_told_and_tried_again() {
     );
     let DesiredService::AsItIs = desired(&observed).service else { panic!("nothing starts") };
     observed.migration = None;
-    assert!(migrate::automatic_job(&observed).is_some(), "the next dispatch tries it again by itself");
+    assert!(automatic_job(&observed).is_some(), "the next dispatch tries it again by itself");
 }

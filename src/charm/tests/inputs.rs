@@ -2,7 +2,6 @@
 //! and 14c), for the endpoints through which Kratos is told something.
 
 use super::*;
-use crate::charm::facts::known_facts;
 use crate::integrations::{ENDPOINTS, Relation, sample};
 use crate::juju::RelationId;
 use crate::kratos::Facts;
@@ -21,7 +20,7 @@ const HOOK: &[(&str, &str)] = &[
 ];
 
 fn facts(observed: &Observed) -> Facts {
-    known_facts(observed).unwrap()
+    situation(observed).facts().unwrap().clone()
 }
 
 /// A relation that has never been answered.
@@ -315,7 +314,7 @@ fn the_oldest_of_two_relations_on_an_endpoint_for_one_is_used() {
 
 #[test]
 fn weakness_72_what_is_not_related_is_not_spoken_of() {
-    assert!(crate::charm::inputs::inputs(&ready()).problems.is_empty());
+    assert!(Parsed::new(&ready()).related.problems.is_empty());
 }
 
 #[test]
@@ -328,6 +327,6 @@ fn nothing_that_comes_in_is_shown() {
     let observed = with([related("kratos-external-idp:4", &[("providers", PROVIDERS)]), hook, route()]);
     let facts = facts(&observed);
     assert_eq!(facts.login_hooks[0].auth.as_ref().unwrap().value, Secret("sesame".to_owned()));
-    let text = format!("{observed:?}{:?}{facts:?}", crate::charm::inputs::inputs(&observed));
+    let text = format!("{observed:?}{:?}{facts:?}", Parsed::new(&observed).related);
     assert!(!text.contains("sesame"), "{text}");
 }

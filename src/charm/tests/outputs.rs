@@ -1,8 +1,7 @@
 //! What others learn from us: the event matrix (reference: interfaces 14b), row by row, and what upstream gets wrong there.
 
 use super::*;
-use crate::charm::inputs::inputs;
-use crate::charm::outputs::judgements;
+use crate::charm::situation::rejection;
 use crate::integrations::{ENDPOINTS, Relation, sample};
 use crate::juju::RelationId;
 use crate::pebble::LogTarget;
@@ -158,7 +157,7 @@ fn weakness_27_flags_follow_what_they_come_from() {
 fn weakness_05_two_public_routes_are_both_told_what_to_route_and_one_counts() {
     let observed =
         with([route("public-route:1", "id.example.com"), route("public-route:4", "other.example.com")]);
-    assert_eq!(inputs(&observed).public_url.unwrap().host(), "id.example.com");
+    assert_eq!(Parsed::new(&observed).related.public_url.unwrap().host(), "id.example.com");
     assert!(value(&observed, "public-route:4", "config").unwrap().contains("other.example.com"));
     let text = status(&observed);
     assert!(
@@ -166,7 +165,7 @@ fn weakness_05_two_public_routes_are_both_told_what_to_route_and_one_counts() {
         "{text}"
     );
     let late = with([related("public-route:1", &[]), route("public-route:4", "other.example.com")]);
-    assert_eq!(inputs(&late).public_url.unwrap().host(), "other.example.com");
+    assert_eq!(Parsed::new(&late).related.public_url.unwrap().host(), "other.example.com");
     assert!(status(&late).starts_with("active"), "{}", status(&late));
     let bad = with([related("public-route:1", &[("external_host", "a?b"), ("scheme", "http")])]);
     assert!(
@@ -219,7 +218,7 @@ fn what_the_other_side_cannot_use_is_logged_once_when_it_says_so() {
         ]);
         let context = Context::from_environment(&environment).unwrap();
         let observed = Observed { context, ..with([related(id, &[("event", event)])]) };
-        judgements(&observed)
+        rejection(&observed)
     };
     let scraped = r#"{"errors": "group x: bad\nrule", "scrape_job_errors": ""}"#;
     assert_eq!(
@@ -233,9 +232,5 @@ fn what_the_other_side_cannot_use_is_logged_once_when_it_says_so() {
         assert_eq!(event("logging", "logging:7", none), None, "{none}");
     }
     assert_eq!(event("smtp", "smtp:4", scraped), None);
-    assert_eq!(
-        judgements(&with([related("logging:7", &[("event", scraped)])])),
-        None,
-        "only when it changed"
-    );
+    assert_eq!(rejection(&with([related("logging:7", &[("event", scraped)])])), None, "only when it changed");
 }

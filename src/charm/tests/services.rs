@@ -76,14 +76,14 @@ fn rcgen_ca() -> String {
 #[test]
 fn weakness_66_the_leader_of_a_new_deployment_makes_the_secrets_once_and_starts_with_them() {
     let labels = |observed: &Observed| {
-        desired(observed).new_secrets.iter().map(|making| making.label).collect::<Vec<_>>()
+        desired(observed).new_secrets.iter().map(|missing| missing.label).collect::<Vec<_>>()
     };
     let mut observed = ready();
     assert!(labels(&observed).is_empty());
     let environment = |observed: &Observed| running(observed).layer.services["kratos"].environment.clone();
     let older = environment(&observed);
     assert!(!older.contains_key("SECRETS_DEFAULT") && !older.contains_key("SECRETS_CIPHER"), "as it was");
-    observed.cookie_secret = Stored::Absent;
+    observed.cookie_secret = StoredSecret::Absent;
     assert_eq!(labels(&observed), ["kratos_secrets", "cookie_secret"], "what marks it as made comes last");
     let new = environment(&observed);
     assert_eq!(new["SECRETS_COOKIE"], "[\"cookie-of-now\"]");
@@ -98,14 +98,14 @@ fn all_values_of_a_secret_reach_kratos_newest_first() {
     let mut observed = ready();
     let mut cookies = content("cookiesecret", "new");
     cookies.extend(content("cookiesecret-1", "old"));
-    observed.cookie_secret = Stored::Ready(cookies);
-    observed.kratos_secrets = Stored::Ready(content("default", "own"));
+    observed.cookie_secret = StoredSecret::Ready(cookies);
+    observed.kratos_secrets = StoredSecret::Ready(content("default", "own"));
     let running = running(&observed);
     let environment = &running.layer.services["kratos"].environment;
     assert_eq!(environment["SECRETS_COOKIE"], "[\"new\",\"old\"]");
     assert_eq!(environment["SECRETS_DEFAULT"], "[\"own\"]");
     assert!(!environment.contains_key("SECRETS_CIPHER"));
-    observed.kratos_secrets = Stored::Unreadable("permission denied".into());
+    observed.kratos_secrets = StoredSecret::Unreadable("permission denied".into());
     assert!(
         matches!(desired(&observed).service, DesiredService::AsItIs),
         "no secret is dropped by a failed read"

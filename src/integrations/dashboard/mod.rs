@@ -15,7 +15,11 @@ use super::relation::Endpoint;
 use super::topology::{CHARM, Topology, text};
 
 /// Only we write, but for complaints.
-pub const ENDPOINT: Endpoint = Endpoint::new("grafana-dashboard");
+pub const ENDPOINT: Endpoint = Endpoint {
+    reports_errors: true,
+    answer: |publication, _| publication.topology.map(databag),
+    ..Endpoint::new("grafana-dashboard")
+};
 
 /// Its `uid` is the one under which the Python charm's dashboard is known, so it takes its place.
 const DASHBOARD: &str = include_str!("kratos.json");

@@ -186,9 +186,13 @@ fn weakness_09_every_provider_of_a_relation_is_answered() {
         r#"[{"provider_id":"g_1","redirect_uri":"https://id.example.com:8443/self-service/methods/oidc/callback/g_1"},"#,
         r#"{"provider_id":"s 2","redirect_uri":"https://id.example.com:8443/self-service/methods/oidc/callback/s%202"}]"#
     );
-    assert_eq!(answer(providers.iter(), Some(&url))[PROVIDERS].as_deref(), Some(text));
-    assert_eq!(answer(providers.iter(), None)[PROVIDERS], None, "without an address there is nothing to say");
-    assert_eq!(answer([].iter(), Some(&url))[PROVIDERS], None, "what was said before is taken back");
+    assert_eq!(redirect_uris(providers.iter(), Some(&url))[PROVIDERS].as_deref(), Some(text));
+    assert_eq!(
+        redirect_uris(providers.iter(), None)[PROVIDERS],
+        None,
+        "without an address there is nothing to say"
+    );
+    assert_eq!(redirect_uris([].iter(), Some(&url))[PROVIDERS], None, "what was said before is taken back");
 }
 
 #[test]

@@ -16,9 +16,26 @@ use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
 use traefik::{Dynamic, Route};
 
 /// The way from outside. More than one relation is possible.
-pub const PUBLIC: Endpoint = Endpoint::new("public-route");
+pub const PUBLIC: Endpoint = Endpoint {
+    read: |related, given, _| {
+        related.public_routes = given.each(address);
+        let (public_url, conflicts) = join(related.public_routes.clone());
+        given.conflicts(conflicts);
+        related.public_url = public_url;
+    },
+    answer: |publication, relation| {
+        let mut routes = publication.related.public_routes.iter();
+        let address = routes.find(|(route, _)| *route == relation.id).map(|(_, address)| address);
+        Some(public(publication.backend(), address))
+    },
+    ..Endpoint::new("public-route")
+};
 /// The way from other applications of the platform.
-pub const INTERNAL: Endpoint = Endpoint::new("internal-route");
+pub const INTERNAL: Endpoint = Endpoint {
+    read: |related, given, _| related.internal_url = given.first(address),
+    answer: |publication, _| Some(internal(publication.backend(), publication.related.internal_url.as_ref())),
+    ..Endpoint::new("internal-route")
+};
 
 /// Which application is routed to.
 #[derive(Clone, Copy, Debug)]

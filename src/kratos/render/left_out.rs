@@ -1,13 +1,12 @@
 //! All notes of one set of facts: what is left out of the configuration and of the environment.
 
-use super::config::KratosConfig;
 use super::notes::{Note, shown};
 use crate::kratos::facts::uri::web_url;
 use crate::kratos::facts::{Facts, otlp};
 
-/// Everything that is left out of the configuration and of the environment.
-pub fn notes(facts: &Facts) -> Vec<Note> {
-    let mut notes = KratosConfig::render(facts).1;
+/// Everything that is left out: `notes` of the configuration, which [`KratosConfig::render`](super::config::KratosConfig)
+/// returned, and those of the environment.
+pub fn notes(facts: &Facts, mut notes: Vec<Note>) -> Vec<Note> {
     if let Some(Err(reason)) = facts.smtp.as_ref().map(|smtp| smtp.uri()) {
         notes.push(Note::of_endpoint("smtp", format!("No mail is sent: {reason}")));
     }

@@ -7,7 +7,7 @@ use futures_util::stream;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::Desk;
+use super::super::IdentityAction;
 use super::super::record::{self, Body};
 use crate::kratos::tables::addresses;
 use crate::kratos::{Secret, admin};
@@ -31,7 +31,7 @@ pub enum Fate {
 
 /// What lines are created with.
 pub struct Task<'a> {
-    pub desk: &'a Desk<'a>,
+    pub action: &'a IdentityAction<'a>,
     /// The identity schemas that there are.
     pub schemas: &'a BTreeSet<String>,
     /// Nothing is created.
@@ -71,7 +71,7 @@ impl Task<'_> {
         // Kratos makes two of an identity that nothing tells from another.
         if self.doubtful
             && !record::is_unique(&body.value)
-            && let Some(dsn) = &self.desk.dsn
+            && let Some(dsn) = &self.action.dsn
         {
             let traits = body.request.plain.traits.as_deref().map(RawValue::get).unwrap_or_default();
             match addresses::is_there(dsn, schema, traits).await {
@@ -87,7 +87,7 @@ impl Task<'_> {
         let password = &body.value["credentials"]["password"]["config"];
         let secret = password["hashed_password"].as_str().or_else(|| password["password"].as_str());
         let secret = secret.map(|secret| Secret(secret.to_owned()));
-        match self.desk.admin.create(&body.request, secret.as_ref()).await {
+        match self.action.admin.create(&body.request, secret.as_ref()).await {
             Ok(_) => Fate::Imported,
             Err(admin::Error::Conflict { reason }) => match self.is_there(body).await {
                 Ok(true) => Fate::There,
@@ -104,7 +104,7 @@ impl Task<'_> {
     async fn is_there(&self, body: &Body) -> admin::Result<bool> {
         let body = &body.value;
         for identifier in record::identifiers(body) {
-            let found = self.desk.admin.with_identifier(&identifier).await?;
+            let found = self.action.admin.with_identifier(&identifier).await?;
             let same = |identity: &Value| {
                 identity["schema_id"] == body["schema_id"] && identity["traits"] == body["traits"]
             };

@@ -1,0 +1,126 @@
+//! `run-migration timeout=SECONDS force=… dry-run=…`: migrates the database on the leader (behaviour row 102).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::{Instant, sleep_until};
+
+use super::plan;
+use crate::actions::invocation::Invocation;
+use crate::actions::parameters::boolean;
+use crate::actions::target::{Target, same_versions, target};
+use crate::actions::text::{MOST_LINES, note};
+use crate::charm::migrate::migrate;
+use crate::charm::observed::{Effects, Observed};
+use crate::charm::situation::way_back;
+use crate::juju::{self, Agent};
+use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
+
+/// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
+const GATHER: Duration = Duration::from_millis(300);
+
+/// Runs the action.
+pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Result<()> {
+    let Invocation { agent, pebble, observed, .. } = *invocation;
+    let parameters = agent.action_get().await?;
+    let timeout = match Timeout::parse(parameters.get("timeout")) {
+        Ok(timeout) => timeout,
+        Err(invalid) => return agent.action_fail(&invalid.to_string()).await,
+    };
+    let flags = boolean(&parameters, "force")
+        .and_then(|force| boolean(&parameters, "dry-run").map(|is_dry| (force, is_dry)));
+    let (force, is_dry) = match flags {
+        Ok(flags) => flags,
+        Err(invalid) => return agent.action_fail(&invalid).await,
+    };
+    if is_dry {
+        return plan::run(invocation, force).await;
+    }
+    let again = migration::command_with(observed.application(), timeout, force);
+    let Target { version, dsn } = match checked(invocation, &again, force) {
+        Ok(target) => target,
+        Err(text) => return agent.action_fail(&text).await,
+    };
+    let task = observed.context.task().unwrap_or_default().to_owned();
+    let who = format!("{} task {task}", observed.context.unit);
+    // `juju run` itself waits for a minute only; this line is what to go on with.
+    note(agent, &format!("juju show-task {task} --watch")).await?;
+    let job = Job { version: version.clone(), dsn, timeout, who, force, cancel: None };
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let (run, logged) = tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));
+    logged?;
+    let outcome = effects.migration.insert(run?).outcome.clone();
+    report(agent, observed, &job, &outcome).await
+}
+
+/// The leader, everything it works with, and no other unit that still runs another Kratos. With `force` a unit of which
+/// nobody knows what it runs does not count.
+fn checked(invocation: &Invocation<'_>, again: &str, force: bool) -> Result<Target, String> {
+    let observed = invocation.observed;
+    if !observed.is_leader {
+        return Err(format!("Only the leader unit can run the database migration: {again}"));
+    }
+    let target = target(invocation, again)?;
+    same_versions(observed, &target.version, again, force)?;
+    Ok(target)
+}
+
+/// Shows the progress while it comes, several lines at a time.
+async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::Result<()> {
+    while let Some(first) = progress.recv().await {
+        let mut lines = vec![text(first)];
+        let until = Instant::now() + GATHER;
+        while lines.len() < MOST_LINES {
+            tokio::select! {
+                () = sleep_until(until) => break,
+                next = progress.recv() => match next {
+                    Some(next) => lines.push(text(next)),
+                    None => break,
+                },
+            }
+        }
+        note(agent, &lines.join("\n")).await?;
+    }
+    Ok(())
+}
+
+fn text(progress: Progress) -> String {
+    match progress {
+        Progress::Step(text) => format!("migration: {text}"),
+        Progress::Line(text) => text,
+    }
+}
+
+async fn report(agent: &Agent, observed: &Observed, job: &Job, outcome: &Outcome) -> juju::Result<()> {
+    let application = observed.application();
+    let mut results = BTreeMap::from([("version".to_owned(), job.version.to_string())]);
+    let mut add = |key: &str, value: String| results.insert(key.to_owned(), value);
+    match outcome {
+        Ok(report) => {
+            add("result", "completed".to_owned());
+            add("applied", report.applied.to_string());
+            add("pending", "0".to_owned());
+            add("seconds", format!("{:.1}", report.elapsed.as_secs_f64()));
+            add("next", format!("juju status {application}"));
+        }
+        Err(failure) => {
+            add("result", failure.kind().to_owned());
+            if let Some(reached) = failure.reached() {
+                add("applied", reached.applied.to_string());
+                add("pending", reached.pending.map_or("unknown".to_owned(), |count| count.to_string()));
+            }
+            if let Failure::Stopped { timeout, .. } = failure {
+                add("next", migration::command_with(application, timeout.doubled(), job.force));
+            }
+        }
+    }
+    agent.action_set(&results).await?;
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(failure @ Failure::Newer { .. }) => {
+            agent.action_fail(&format!("Database migration failed: {failure}; {}", way_back(observed))).await
+        }
+        Err(failure) => agent.action_fail(&failure.with_request(application, job.timeout, job.force)).await,
+    }
+}
