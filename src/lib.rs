@@ -12,3 +12,4 @@ pub mod kubernetes;
 pub mod migration;
 pub mod pebble;
 pub mod postgres;
+mod yaml;

@@ -14,8 +14,8 @@ use self::file::ContentFile;
 use super::super::error::{Error, Result};
 use super::super::secret_uri::SecretUri;
 use super::super::types::Scope;
-use super::super::yaml;
 use super::Agent;
+use crate::yaml;
 
 /// Which secret is meant.
 #[derive(Debug, Clone, Copy, PartialEq)]
