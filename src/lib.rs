@@ -13,3 +13,4 @@ pub mod kubernetes;
 pub mod migration;
 pub mod pebble;
 pub mod postgres;
+mod yaml;

@@ -8,7 +8,6 @@ use kratos_operator::juju::{Agent, Context, Environment, log};
 use kratos_operator::kratos::Place;
 use kratos_operator::kubernetes::Access;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -40,9 +39,7 @@ async fn run() -> ExitCode {
     };
     let agent = Agent::exec();
     let (layer, guard) = log::layer(agent.clone());
-    // What the Kubernetes client meets is told by the status, in words that hold no secret.
-    let filter = Targets::new().with_default(LevelFilter::INFO).with_target("kube_client", LevelFilter::OFF);
-    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
+    tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)).init();
     let (place, access) = (Place::from_environment(&environment), Access::from_environment(&environment));
     let result = dispatch(&agent, context, place, access).await;
     if let Err(error) = &result {

@@ -6,8 +6,8 @@ mod pebble_support;
 
 use base64::Engine;
 use futures_util::{SinkExt, StreamExt};
-use kratos_operator::pebble::{Client, Error, ExecRequest, Output, Stdin};
-use pebble_support::{answer, read_request, recordings};
+use kratos_operator::pebble::{Client, Error, ExecRequest, Output};
+use pebble_support::{answer, read_request, recordings, run_within};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,10 +142,10 @@ async fn recorded_sessions_give_their_output_and_their_end() {
         let (out, err) = (bytes(&stdio), bytes(&stderr));
         let player = Player::new(Script { stdio, stderr, change: change.clone() });
         let request = ExecRequest { split_stderr: split, ..ExecRequest::new(["x"]) };
-        match (player.client.exec_output(request, PATIENCE).await, change["err"].as_str()) {
+        match (run_within(&player.client, request, PATIENCE).await, change["err"].as_str()) {
             (Ok(output), None) => {
                 let code = change["tasks"][0]["data"]["exit-code"].as_i64();
-                assert_eq!(output.exit_code, code.unwrap_or(-1), "{name}");
+                assert_eq!(output.code, code.unwrap_or(-1), "{name}");
                 assert!(output.stdout == out && output.stderr == err, "{name}");
                 good += 1;
             }
@@ -163,8 +163,9 @@ async fn recorded_sessions_give_their_output_and_their_end() {
 async fn a_missing_exit_code_is_a_failure() {
     for data in [json!({}), json!(null), json!({"exit-code": "0"})] {
         let script = Script { stdio: vec![end()], stderr: vec![end()], change: done(&data) };
-        let output = Player::new(script).client.exec_output(ExecRequest::new(["x"]), PATIENCE).await.unwrap();
-        assert_eq!(output.exit_code, -1);
+        let output =
+            run_within(&Player::new(script).client, ExecRequest::new(["x"]), PATIENCE).await.unwrap();
+        assert_eq!(output.code, -1);
     }
 }
 
@@ -190,23 +191,6 @@ async fn other_messages_on_an_output_are_passed_over() {
         end(),
     ];
     let player = Player::new(Script { stdio, stderr: vec![end()], change: done(&json!({"exit-code": 7})) });
-    let output = player.client.exec_output(ExecRequest::new(["x"]), PATIENCE).await.unwrap();
-    assert_eq!((output.exit_code, output.stdout.as_slice()), (7, &b"out"[..]));
-}
-
-#[tokio::test]
-async fn input_ends_with_the_output() {
-    let player = Player::new(Script {
-        stdio: vec![end()],
-        stderr: vec![end()],
-        change: done(&json!({"exit-code": 0})),
-    });
-    let request = ExecRequest { stdin: Stdin::Open, ..ExecRequest::new(["reader"]) };
-    let mut process = player.client.exec(request).await.unwrap();
-    assert_eq!(process.next_output().await, None);
-    assert_eq!(
-        process.stdin().write(&[0; 1 << 20]).await.unwrap_err().to_string(),
-        "command \"reader\": its input is closed"
-    );
-    assert_eq!(process.wait(PATIENCE).await.unwrap(), 0);
+    let output = run_within(&player.client, ExecRequest::new(["x"]), PATIENCE).await.unwrap();
+    assert_eq!((output.code, output.stdout.as_slice()), (7, &b"out"[..]));
 }

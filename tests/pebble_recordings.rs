@@ -8,7 +8,7 @@
 mod pebble_support;
 
 use base64::Engine;
-use kratos_operator::pebble::{Change, ChangeId, CheckStatus, Error, Layer, MakeDir};
+use kratos_operator::pebble::{Change, ChangeId, CheckStatus, Error, Layer};
 use pebble_support::{Canned, answer};
 use serde_json::Value;
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn every_recorded_refusal_is_an_error_with_its_code_and_text() {
     let mut seen = 0;
     for recording in all.iter().filter(|r| r.body()["type"] == "error") {
         let name = &recording.name;
-        let error = recording.canned().client.system_info().await.unwrap_err();
+        let error = recording.canned().client.plan().await.unwrap_err();
         match error {
             Error::Api { code, kind, message } => {
                 assert_eq!(code, recording.status(), "{name}");
@@ -156,10 +156,6 @@ async fn lists_and_plans_are_read_whole() {
                 let recorded: serde_yaml::Value = serde_yaml::from_str(result.as_str().unwrap()).unwrap();
                 assert_eq!(serde_yaml::to_value(&plan).unwrap(), recorded, "{name}");
                 plans += 1;
-            }
-            "/v1/changes" => {
-                let changes = canned.client.changes(kratos_operator::pebble::Select::All).await.unwrap();
-                assert_eq!(changes.len(), result.as_array().unwrap().len(), "{name}");
             }
             _ => {}
         }
@@ -255,7 +251,7 @@ async fn recorded_listings_and_results_of_paths() {
             }
         } else if recording.method() == "POST" && recording.status() == 200 {
             let failed = result.as_array().unwrap().iter().find(|r| r.get("error").is_some());
-            let outcome = client.make_dirs(&[MakeDir::default()]).await;
+            let outcome = client.remove("/x", false).await;
             match (outcome, failed) {
                 (Ok(()), None) => {}
                 (Err(Error::Path(error)), Some(failed)) => {
@@ -271,9 +267,9 @@ async fn recorded_listings_and_results_of_paths() {
 }
 
 #[tokio::test]
-async fn recorded_logs_health_and_check_actions() {
+async fn recorded_logs_and_check_actions() {
     let Some(all) = recordings() else { return };
-    let (mut lines, mut health, mut actions) = (0, 0, 0);
+    let (mut lines, mut actions) = (0, 0);
     for recording in &all {
         let (name, client) = (&recording.name, &recording.canned().client);
         if recording.is("GET", "/v1/logs")
@@ -285,11 +281,8 @@ async fn recorded_logs_health_and_check_actions() {
             let entries = client.logs(&["a"], None).await.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(entries.len(), expected, "{name}");
             lines += entries.len();
-        } else if recording.is("GET", "/v1/health") && recording.body()["type"] == "sync" {
-            assert_eq!(client.health(None).await.unwrap(), recording.status() == 200, "{name}");
-            health += 1;
         } else if recording.is("POST", "/v1/checks") && recording.status() == 200 {
-            let changed = client.start_checks(&["x"]).await.unwrap();
+            let changed = client.stop_checks(&["x"]).await.unwrap();
             assert_eq!(changed.len(), recording.result()["changed"].as_array().unwrap().len(), "{name}");
             actions += 1;
         } else if recording.is("POST", "/v1/checks/refresh") && recording.status() == 200 {
@@ -298,5 +291,5 @@ async fn recorded_logs_health_and_check_actions() {
             actions += 1;
         }
     }
-    assert!(lines > 20 && health > 5 && actions > 5, "{lines} {health} {actions}");
+    assert!(lines > 20 && actions > 5, "{lines} {actions}");
 }

@@ -24,20 +24,17 @@ fn connection(error: Error) -> ErrorKind {
 async fn a_daemon_that_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("no.socket");
-    let error = Client::new(&missing).system_info().await.unwrap_err();
+    let error = Client::new(&missing).plan().await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("no.socket") && text.contains("No such file"), "{text}");
     assert_eq!(connection(error), ErrorKind::NotFound);
 
     let stale = dir.path().join("stale.socket");
     drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
-    assert_eq!(
-        connection(Client::new(&stale).system_info().await.unwrap_err()),
-        ErrorKind::ConnectionRefused
-    );
+    assert_eq!(connection(Client::new(&stale).plan().await.unwrap_err()), ErrorKind::ConnectionRefused);
 
     let long = dir.path().join("x".repeat(200));
-    connection(Client::new(&long).system_info().await.unwrap_err());
+    connection(Client::new(&long).plan().await.unwrap_err());
 }
 
 #[tokio::test]
@@ -45,7 +42,7 @@ async fn a_frozen_daemon_is_a_connection_that_timed_out() {
     let canned = Canned::new(vec![Vec::new(), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n".to_vec()]);
     let client = canned.client.clone().with_timeout(Duration::from_millis(100));
     let before = Instant::now();
-    assert_eq!(connection(client.system_info().await.unwrap_err()), ErrorKind::TimedOut);
+    assert_eq!(connection(client.plan().await.unwrap_err()), ErrorKind::TimedOut);
     assert!(before.elapsed() < Duration::from_secs(3));
 }
 
@@ -58,7 +55,7 @@ async fn answers_that_break_off() {
         b"no http at all\r\n\r\n",
     ] {
         let canned = Canned::new(vec![half.to_vec()]);
-        connection(canned.client.system_info().await.unwrap_err());
+        connection(canned.client.plan().await.unwrap_err());
     }
 }
 
@@ -67,7 +64,6 @@ async fn empty_lists_ask_nothing() {
     let client = Client::new("/nonexistent/pebble.socket");
     let none: [&str; 0] = [];
     assert!(client.services(&none).await.unwrap().is_empty());
-    assert!(client.checks(&none).await.unwrap().is_empty());
     assert!(client.logs(&none, None).await.unwrap().is_empty());
     assert!(client.pull_many(&none).await.unwrap().is_empty());
 }

@@ -17,8 +17,9 @@ use crate::kratos::render::courier::is_courier_needed;
 use crate::kratos::render::environment::environment;
 use crate::kratos::render::left_out::notes;
 use crate::kratos::render::stored::ConfigMapNames;
-use crate::kratos::render::{files, input, yaml};
+use crate::kratos::render::{files, input};
 use crate::kratos::{Facts, Secret};
+use crate::yaml;
 
 /// Stands for a secret.
 const HIDDEN: &str = "***";

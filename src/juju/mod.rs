@@ -16,7 +16,6 @@ mod status;
 pub mod transport;
 mod types;
 mod word;
-mod yaml;
 
 pub use agent::{
     Agent, Bag, BindAddress, Entity, GoalState, GoalStatus, InterfaceAddress, Network, NewSecret, SecretInfo,

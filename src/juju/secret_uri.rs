@@ -24,11 +24,6 @@ impl SecretUri {
     pub fn id(&self) -> &str {
         &self.id
     }
-
-    /// The uuid of the model that owns the secret, if the address names it.
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
 }
 
 impl PartialEq for SecretUri {
@@ -90,10 +85,8 @@ mod tests {
     fn every_spelling_is_read() {
         let full = format!("secret://8b2b1c3e-0000-4000-8000-000000000001/{ID}");
         assert_eq!(uri(&full).id(), ID);
-        assert_eq!(uri(&full).model(), Some("8b2b1c3e-0000-4000-8000-000000000001"));
         assert_eq!(uri(&full).to_string(), full);
         assert_eq!(uri(ID).to_string(), format!("secret:{ID}"));
-        assert_eq!(uri(&format!("secret:{ID}")).model(), None);
     }
 
     #[test]

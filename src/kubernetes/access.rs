@@ -1,19 +1,28 @@
-//! The way to the Kubernetes API: the pod's service account and one connection.
+//! The way to the Kubernetes API: the pod's service account and one HTTPS client.
 //!
 //! Given a hook's environment, [`Access`] says where the API is and where the service account lies; without
 //! Kubernetes' variables there is no cluster, and nothing is asked. A [`Connection`] is opened with the first call. All
 //! its calls together may take [`PATIENCE`]: a hook must not wait for an API that does not answer, the next one asks again.
-//! Answers are read here and not by the client, which would log a body that it cannot read, and with it perhaps a secret.
+//! The client is hyper with rustls: a client of Kubernetes brings fifty crates for five requests, and reqwest with TLS
+//! would read the certificates of the image also for Pebble and Kratos, to whom the charm speaks without TLS.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request};
-use kube::Client;
-use kube::client::Body;
-use kube::config::{AuthInfo, Config};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -47,8 +56,19 @@ pub enum Patch {
 /// The connection of one dispatch.
 pub struct Connection {
     access: Access,
-    client: Option<(Client, String)>,
+    opened: Option<Opened>,
     remaining: Duration,
+}
+
+type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// What the first call reads and all calls use.
+#[derive(Clone)]
+struct Opened {
+    http: Http,
+    server: Authority,
+    authorization: HeaderValue,
+    namespace: String,
 }
 
 impl Access {
@@ -83,28 +103,37 @@ impl Access {
             .map_err(|error| Error::ServiceAccount(format!("{}: {error}", path.display())))
     }
 
-    fn client(&self) -> Result<Client, Error> {
-        let refuse = |reason: String| Error::ServiceAccount(reason);
-        let url = format!("https://{}", self.server).parse();
-        let mut config = Config::new(url.map_err(|_| refuse(format!("{} is no address", self.server)))?);
+    fn open(&self) -> Result<Opened, Error> {
+        let refuse = |reason: &str| Error::ServiceAccount(reason.to_owned());
+        let server = self.server.parse().map_err(|_| refuse(&format!("{} is no address", self.server)))?;
+        let tls = self.tls()?;
+        let authorization = HeaderValue::try_from(format!("Bearer {}", self.read("token")?.trim()));
+        let mut authorization = authorization.map_err(|_| refuse("its token is no header"))?;
+        authorization.set_sensitive(true);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+        let http = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Opened { http, server, authorization, namespace: self.namespace()? })
+    }
+
+    /// Trusts the authority of the service account, and no other.
+    fn tls(&self) -> Result<ClientConfig, Error> {
         let ca = self.read("ca.crt")?;
-        let roots: Result<Vec<Vec<u8>>, _> = CertificateDer::pem_slice_iter(ca.as_bytes())
-            .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
-            .collect();
-        config.root_cert = Some(roots.map_err(|_| refuse("ca.crt is no certificate".to_owned()))?);
-        // Read by the client, which never shows it.
-        let token = self.service_account.join("token").to_string_lossy().into_owned();
-        config.auth_info = AuthInfo { token_file: Some(token), ..AuthInfo::default() };
-        config.connect_timeout = Some(PATIENCE);
-        config.default_retry = false;
-        Client::try_from(config).map_err(|error| refuse(error.to_string()))
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+            let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+            added.ok_or_else(|| Error::ServiceAccount("ca.crt is no certificate".to_owned()))?;
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Tls(error.to_string()))?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 }
 
 impl Connection {
     /// Opened by its first call.
     pub fn new(access: Access) -> Self {
-        Self { access, client: None, remaining: PATIENCE }
+        Self { access, opened: None, remaining: PATIENCE }
     }
 
     /// The namespace of the pod.
@@ -147,43 +176,45 @@ impl Connection {
         path: &str,
         body: Option<(&str, &Value)>,
     ) -> Result<T, Error> {
-        let (client, namespace) = self.opened()?;
+        let Opened { http, server, authorization, namespace } = self.opened()?;
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{api}/namespaces/{namespace}/{path}"))
-            .header("accept", "application/json");
+            .uri(format!("https://{server}{api}/namespaces/{namespace}/{path}"))
+            .header(AUTHORIZATION, authorization)
+            .header(ACCEPT, "application/json");
         if let Some((content_type, _)) = body {
-            request = request.header("content-type", content_type);
+            request = request.header(CONTENT_TYPE, content_type);
         }
-        let body = body.map(|(_, body)| body.to_string().into_bytes()).unwrap_or_default();
-        let request = request.body(Body::from(body)).map_err(|error| Error::Answer(error.to_string()))?;
+        let body = body.map(|(_, body)| body.to_string()).unwrap_or_default();
+        let request = request.body(Full::from(body)).map_err(|error| Error::Answer(error.to_string()))?;
         let begun = Instant::now();
-        let exchange = tokio::time::timeout(self.remaining, exchange(&client, request)).await;
+        let exchange = tokio::time::timeout(self.remaining, exchange(&http, request)).await;
         self.remaining = self.remaining.saturating_sub(begun.elapsed());
-        exchange.unwrap_or(Err(Error::Timeout)).and_then(|answer| {
-            serde_json::from_slice(&answer)
-                .map_err(|_| Error::Answer("it is not the object that was asked for".into()))
-        })
+        let answer = exchange.unwrap_or(Err(Error::Timeout))?;
+        // The parser's reason quotes what it read, which may be a secret.
+        serde_json::from_slice(&answer)
+            .map_err(|_| Error::Answer("it is not the object that was asked for".to_owned()))
     }
 
-    fn opened(&mut self) -> Result<(Client, String), Error> {
-        if let Some(opened) = &self.client {
+    fn opened(&mut self) -> Result<Opened, Error> {
+        if let Some(opened) = &self.opened {
             return Ok(opened.clone());
         }
-        let opened = (self.access.client()?, self.access.namespace()?);
-        Ok(self.client.insert(opened).clone())
+        Ok(self.opened.insert(self.access.open()?).clone())
     }
 }
 
 /// One request; the body of its answer if that is a success.
-async fn exchange(client: &Client, request: Request<Body>) -> Result<Vec<u8>, Error> {
-    let response = client.send(request).await.map_err(|error| Error::transport(&error))?;
+async fn exchange(http: &Http, request: Request<Full<Bytes>>) -> Result<Bytes, Error> {
+    let response = http.request(request).await.map_err(|error| Error::transport(&error))?;
     let status = response.status();
-    let body = response.into_body().collect_bytes().await.map_err(|error| Error::transport(&error))?;
-    if body.len() > LARGEST {
-        return Err(Error::Answer("it is too long".to_owned()));
-    }
-    if status.is_success() { Ok(body.to_vec()) } else { Err(Error::refused(status.as_u16(), &body)) }
+    let body = Limited::new(response.into_body(), LARGEST).collect().await;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => Error::Answer("it is too long".to_owned()),
+        false => Error::transport(&*error),
+    })?;
+    let body = body.to_bytes();
+    if status.is_success() { Ok(body) } else { Err(Error::refused(status.as_u16(), &body)) }
 }
 
 #[cfg(test)]
@@ -216,5 +247,31 @@ mod tests {
         assert_eq!(access.namespace().unwrap(), "controller-lab");
         std::fs::write(folder.path().join("namespace"), "../x").unwrap();
         assert!(access.namespace().is_err());
+    }
+
+    #[test]
+    fn the_service_account_is_read_once_and_its_faults_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let access = Access { server: "h:1".to_owned(), service_account: folder.path().to_owned() };
+        write("namespace", "lab");
+        write("ca.crt", "");
+        write("token", "sesame\n");
+        let mut connection = Connection::new(access.clone());
+        let opened = connection.opened().unwrap();
+        assert_eq!(opened.authorization, "Bearer sesame");
+        assert!(!format!("{:?}", opened.authorization).contains("sesame"));
+        std::fs::remove_file(folder.path().join("token")).unwrap();
+        assert_eq!(connection.opened().unwrap().authorization, "Bearer sesame");
+
+        let fault = |access: &Access| access.open().err().unwrap().to_string();
+        let missing = format!("{}/token: No such file or directory (os error 2)", folder.path().display());
+        assert_eq!(fault(&access), format!("cannot use the service account: {missing}"));
+        write("token", "open\nsesame");
+        assert_eq!(fault(&access), "cannot use the service account: its token is no header");
+        write("ca.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        assert_eq!(fault(&access), "cannot use the service account: ca.crt is no certificate");
+        let nowhere = Access { server: "h h:1".to_owned(), ..access };
+        assert_eq!(fault(&nowhere), "cannot use the service account: h h:1 is no address");
     }
 }

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::access::{Connection, Patch};
 use super::error::Error;
+use super::objects::Metadata;
 use super::stateful_set::StatefulSet;
 
 const API: &str = "/api/v1";
@@ -54,7 +54,7 @@ impl fmt::Debug for ConfigMap {
 #[derive(Deserialize)]
 struct Stored {
     #[serde(default)]
-    metadata: ObjectMeta,
+    metadata: Metadata,
     #[serde(default)]
     data: Option<BTreeMap<String, String>>,
 }
@@ -106,7 +106,7 @@ async fn read(
 }
 
 /// Whose it is, by its label and else by its owner; `None`: another application's.
-fn standing(metadata: &ObjectMeta, application: &str) -> Option<Standing> {
+fn standing(metadata: &Metadata, application: &str) -> Option<Standing> {
     let labelled = metadata.labels.iter().flatten().find(|(name, _)| *name == APP_LABEL).map(|(_, app)| app);
     let owners = metadata.owner_references.iter().flatten().filter(|owner| owner.kind == "StatefulSet");
     let owned = owners.map(|owner| &owner.name).next();

@@ -4,6 +4,7 @@ pub mod access;
 pub mod config_maps;
 pub mod error;
 pub mod limits;
+mod objects;
 pub mod quantity;
 pub mod resources;
 pub mod stateful_set;

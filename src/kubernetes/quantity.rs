@@ -2,6 +2,7 @@
 //!
 //! Given a text such as `500m`, `1.5`, `2Gi` or `1e3`, [`Quantity`] holds its amount, so that two spellings of one amount
 //! are equal. It is written as a plain decimal number without a suffix, as the Python charm wrote it.
+//! The crates for it bring a decimal library and write another canonical form.
 
 use std::fmt;
 use std::str::FromStr;

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde_json::{Map, Value, json};
 
 use super::limits::Limits;
+use super::objects::Amounts;
 use super::quantity::Quantity;
 use super::stateful_set::StatefulSet;
 
@@ -19,8 +19,6 @@ const REQUESTS: [(&str, &str, Quantity); 2] = [
     ("memory", "200Mi", Quantity::from_thousandths((200 << 20) * 1000)),
 ];
 
-type Resources = BTreeMap<String, Written>;
-
 /// The body that makes it so; `None`: it is so. No limits at all withdraw what was applied in our name before.
 pub fn patch(stateful_set: &StatefulSet, container: &str, limits: &Limits) -> Option<Value> {
     let present = stateful_set.resources(container).unwrap_or_default();
@@ -28,7 +26,7 @@ pub fn patch(stateful_set: &StatefulSet, container: &str, limits: &Limits) -> Op
         (present.limits.unwrap_or_default(), present.requests.unwrap_or_default());
     let wanted = wanted(limits);
     let requests = if limits.is_empty() { vec![] } else { REQUESTS.map(|(name, ..)| name).to_vec() };
-    let is_stale = |field: &str, present: &Resources, wanted: &dyn Fn(&str) -> bool| {
+    let is_stale = |field: &str, present: &Amounts, wanted: &dyn Fn(&str) -> bool| {
         present.keys().any(|name| !wanted(name) && stateful_set.is_ours(container, field, name))
     };
     let is_right = wanted.iter().all(|(name, quantity)| amount(&present_limits, name) == Some(*quantity))
@@ -51,8 +49,8 @@ fn requested(name: &str) -> Option<Quantity> {
     REQUESTS.iter().find(|(known, ..)| *known == name).map(|(.., quantity)| *quantity)
 }
 
-fn amount(resources: &Resources, name: &str) -> Option<Quantity> {
-    resources.get(name)?.0.parse().ok()
+fn amount(resources: &Amounts, name: &str) -> Option<Quantity> {
+    resources.get(name)?.parse().ok()
 }
 
 fn body(stateful_set: &StatefulSet, container: &str, limits: &BTreeMap<&str, Quantity>) -> Value {

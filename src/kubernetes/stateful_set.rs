@@ -1,13 +1,11 @@
 //! The StatefulSet that Juju made for an application; it has the application's name.
 
-use k8s_openapi::api::apps::v1::{StatefulSetSpec, StatefulSetStatus};
-use k8s_openapi::api::core::v1::ResourceRequirements;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Connection, Patch};
 use super::error::Error;
+use super::objects::{Metadata, Resources, StatefulSetSpec, StatefulSetStatus};
 
 const API: &str = "/apis/apps/v1";
 /// In whose name the container's resources are applied: that of the Python charm, whose fields are taken over.
@@ -17,7 +15,7 @@ pub const FIELD_MANAGER: &str = "ResourcePatcher";
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct StatefulSet {
     #[serde(default)]
-    metadata: ObjectMeta,
+    metadata: Metadata,
     #[serde(default)]
     pub(super) spec: StatefulSetSpec,
     #[serde(default)]
@@ -73,7 +71,7 @@ impl StatefulSet {
     }
 
     /// The resources of a container in the pods' template; `None`: it has no such container.
-    pub fn resources(&self, container: &str) -> Option<ResourceRequirements> {
+    pub fn resources(&self, container: &str) -> Option<Resources> {
         let pod = self.spec.template.spec.as_ref()?;
         let found = pod.containers.iter().find(|found| found.name == container)?;
         Some(found.resources.clone().unwrap_or_default())
@@ -91,6 +89,6 @@ impl StatefulSet {
                 .iter()
                 .filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
                 .filter_map(|entry| entry.fields_v1.as_ref())
-                .any(|fields| fields.0.pointer(&pointer).is_some())
+                .any(|fields| fields.pointer(&pointer).is_some())
     }
 }

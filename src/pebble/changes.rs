@@ -2,9 +2,9 @@
 
 use super::client::Client;
 use super::error::Error;
-use super::values::{go_duration, null_as_default, open_enum};
+use super::values::{ChangeId, go_duration, null_as_default, open_enum};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -13,28 +13,6 @@ const WAIT_STEP: Duration = Duration::from_secs(4);
 const POLL_STEP: Duration = Duration::from_millis(100);
 /// Longer waits are cut to this; it only keeps the arithmetic with times from overflowing.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The name of a change: a decimal number as text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-pub struct ChangeId(String);
-
-impl From<String> for ChangeId {
-    fn from(id: String) -> Self {
-        Self(id)
-    }
-}
-
-impl From<&str> for ChangeId {
-    fn from(id: &str) -> Self {
-        Self(id.to_owned())
-    }
-}
-
-impl std::fmt::Display for ChangeId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 open_enum! {
     /// How far a change or a task is.
@@ -48,25 +26,6 @@ open_enum! {
         Undoing = "Undoing",
         Error = "Error",
         Wait = "Wait",
-    }
-}
-
-/// Which changes to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Select {
-    /// Those that still run; a running check is one of them.
-    InProgress,
-    Ready,
-    All,
-}
-
-impl Select {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::InProgress => "in-progress",
-            Self::Ready => "ready",
-            Self::All => "all",
-        }
     }
 }
 
@@ -137,7 +96,7 @@ impl Change {
             return None;
         }
         Some(Error::Change {
-            id: self.id.0.clone(),
+            id: self.id.to_string(),
             summary: self.summary.clone(),
             err: err.unwrap_or_default(),
             logs: self.tasks.iter().flat_map(|task| task.log.iter().cloned()).collect(),
@@ -149,17 +108,6 @@ impl Client {
     /// One change as it is now.
     pub async fn change(&self, id: &ChangeId) -> Result<Change, Error> {
         self.get(&format!("/v1/changes/{id}"), &[]).await?.result("change")
-    }
-
-    /// The changes of a kind of progress, in no particular order.
-    pub async fn changes(&self, select: Select) -> Result<Vec<Change>, Error> {
-        self.get("/v1/changes", &[("select", select.as_str())]).await?.list("changes")
-    }
-
-    /// Asks Pebble to give up a change that runs; it may take a moment to end. One that has ended is an API
-    /// error.
-    pub async fn abort_change(&self, id: &ChangeId) -> Result<Change, Error> {
-        self.post(&format!("/v1/changes/{id}"), &json!({"action": "abort"})).await?.result("change")
     }
 
     /// Waits until a change has ended well, for at most `limit`; a change that ended badly is

@@ -1,4 +1,4 @@
-//! Checks: their state, starting and stopping them, running one now, and the health they add up to.
+//! Checks: their state, stopping them, and running one now.
 
 use super::client::Client;
 use super::error::Error;
@@ -17,9 +17,6 @@ open_enum! {
         Inactive = "inactive",
     }
 }
-
-/// Which checks count for the health.
-pub type HealthLevel = CheckLevel;
 
 /// A check of the plan and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -70,46 +67,18 @@ struct Changed {
     changed: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Health {
-    healthy: bool,
-}
-
 impl Client {
-    /// The named checks that the plan has, sorted by name; unknown names are missing. No names give no
-    /// checks.
-    pub async fn checks<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<CheckInfo>, Error> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let query: Vec<_> = names.iter().map(|name| ("names", name.as_ref())).collect();
-        self.check_list(&query).await
-    }
-
     /// All checks of the plan, sorted by name.
     pub async fn checks_all(&self) -> Result<Vec<CheckInfo>, Error> {
-        self.check_list(&[]).await
-    }
-
-    async fn check_list(&self, query: &[(&str, &str)]) -> Result<Vec<CheckInfo>, Error> {
-        let checks = self.get("/v1/checks", query).await?.list::<CheckInfo>("checks")?;
+        let checks = self.get("/v1/checks", &[]).await?.list::<CheckInfo>("checks")?;
         Ok(checks.into_iter().map(CheckInfo::normal).collect())
-    }
-
-    /// Starts checks and yields the names of those that did not run before.
-    pub async fn start_checks<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<String>, Error> {
-        self.check_action("start", names).await
     }
 
     /// Stops checks and yields the names of those that ran. One whose startup is enabled is started again by
     /// the next layer or replan.
     pub async fn stop_checks<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<String>, Error> {
-        self.check_action("stop", names).await
-    }
-
-    async fn check_action<S: AsRef<str>>(&self, action: &str, names: &[S]) -> Result<Vec<String>, Error> {
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        let answer = self.post("/v1/checks", &json!({"action": action, "checks": names})).await?;
+        let answer = self.post("/v1/checks", &json!({"action": "stop", "checks": names})).await?;
         Ok(answer.result::<Changed>("changed checks")?.changed)
     }
 
@@ -118,12 +87,5 @@ impl Client {
         let answer = self.post("/v1/checks/refresh", &json!({"name": name})).await?;
         let refresh = answer.result::<CheckRefresh>("check refresh")?;
         Ok(CheckRefresh { info: refresh.info.normal(), error: refresh.error })
-    }
-
-    /// Whether all checks of a level are up (None: of every level). Ready includes alive; checks that do not
-    /// run do not count.
-    pub async fn health(&self, level: Option<&HealthLevel>) -> Result<bool, Error> {
-        let query: Vec<_> = level.map(|level| ("level", level.as_str())).into_iter().collect();
-        Ok(self.get("/v1/health", &query).await?.result::<Health>("health")?.healthy)
     }
 }

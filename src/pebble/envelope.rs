@@ -1,8 +1,8 @@
 //! The JSON frame around every answer of Pebble: given an HTTP status and a body, it yields the result or
 //! Pebble's error.
 
-use super::changes::ChangeId;
 use super::error::Error;
+use super::values::ChangeId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -1,13 +1,10 @@
-//! Running a command in the workload: the request, the three websockets, and the shortcut that gathers the
-//! output.
+//! Running a command in the workload: the request and the three websockets.
 
-use super::changes::ChangeId;
 use super::client::{Client, root_cause};
 use super::error::Error;
 use super::files::Owner;
-use super::process::{Output, Process, WebSocket};
-use super::values::go_duration;
-use bytes::Bytes;
+use super::process::{Process, Sockets, WebSocket};
+use super::values::{ChangeId, go_duration};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -24,10 +21,8 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// After a failed handshake the change ends within Pebble's own 5 s.
 const AFTERMATH: Duration = Duration::from_secs(6);
-/// The most output that [`Client::exec_output`] gathers, both streams together: 64 MiB.
-const OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
 
-/// A command to run. `Debug` shows the program and the names of the environment, but no arguments and no
+/// A command to run; it has no input. `Debug` shows the program and the names of the environment, but no arguments and no
 /// values.
 #[derive(Clone)]
 pub struct ExecRequest {
@@ -46,28 +41,6 @@ pub struct ExecRequest {
     pub timeout: Option<Duration>,
     /// Whether stderr comes apart from stdout (default) or mixed into it.
     pub split_stderr: bool,
-    pub stdin: Stdin,
-}
-
-/// What the command reads.
-#[derive(Clone, Default)]
-pub enum Stdin {
-    /// Nothing: the input ends at once.
-    #[default]
-    Empty,
-    Bytes(Bytes),
-    /// What [`Process::write_stdin`] brings, until [`Process::close_stdin`].
-    Open,
-}
-
-/// What a command that ran to its end left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecOutput {
-    /// 128 + N when signal N killed it, -1 when Pebble does not know.
-    pub exit_code: i64,
-    pub stdout: Vec<u8>,
-    /// Empty unless `split_stderr`.
-    pub stderr: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +50,7 @@ struct Started {
 }
 
 impl ExecRequest {
-    /// A command with nothing special: no input, no timeout, stderr apart.
+    /// A command with nothing special: no timeout, stderr apart.
     pub fn new<S: Into<String>>(command: impl IntoIterator<Item = S>) -> Self {
         Self {
             command: command.into_iter().map(Into::into).collect(),
@@ -87,7 +60,6 @@ impl ExecRequest {
             user: Owner::default(),
             timeout: None,
             split_stderr: true,
-            stdin: Stdin::Empty,
         }
     }
 
@@ -132,38 +104,9 @@ impl Client {
         let started = Started::deserialize(result)
             .map_err(|error| Error::protocol(format!("the answer to an exec: {error}")))?;
         match self.connect(&started.task_id, request.split_stderr).await {
-            Ok(sockets) => {
-                Ok(Process::start(self.clone(), change, request.program(), sockets, request.stdin))
-            }
+            Ok(sockets) => Ok(Process::start(self.clone(), change, request.program(), sockets)),
             Err(error) => Err(self.aftermath(&change, error).await),
         }
-    }
-
-    /// Runs a command to its end and gathers its output, for at most `limit`, after which the command is
-    /// killed.
-    ///
-    /// A command that exits with another code than 0 is a result, not an error.
-    pub async fn exec_output(&self, request: ExecRequest, limit: Duration) -> Result<ExecOutput, Error> {
-        let program = request.program();
-        let run = async {
-            let mut process = self.exec(request).await?;
-            process.close_stdin().await;
-            let mut output = ExecOutput { exit_code: -1, stdout: Vec::new(), stderr: Vec::new() };
-            while let Some(piece) = process.next_output().await {
-                match piece {
-                    Output::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
-                    Output::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
-                }
-                if output.stdout.len() + output.stderr.len() > OUTPUT_LIMIT {
-                    let what = format!("the output of {program:?}");
-                    return Err(Error::TooLarge { what, limit: OUTPUT_LIMIT as u64 });
-                }
-            }
-            output.exit_code = process.wait(limit).await?;
-            Ok(output)
-        };
-        let late = || Error::Timeout { what: format!("the command {program:?}"), after: limit };
-        timeout(limit, run).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// The control websocket comes first: the process starts when the others are there, and a fast one may be
@@ -212,11 +155,4 @@ impl Client {
             _ => error,
         }
     }
-}
-
-/// The connections of one command.
-pub(super) struct Sockets {
-    pub(super) control: WebSocket,
-    pub(super) stdio: WebSocket,
-    pub(super) stderr: Option<WebSocket>,
 }

@@ -1,5 +1,4 @@
-//! Files of the workload that are looked at, made or removed without their content: listings, directories,
-//! removal.
+//! Files of the workload that are looked at or removed without their content.
 
 use super::client::Client;
 use super::error::{Error, PathError, PathErrorKind};
@@ -57,22 +56,6 @@ pub struct Owner {
     pub group: Option<String>,
 }
 
-/// A directory to make.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct MakeDir {
-    /// Absolute.
-    pub path: String,
-    /// Make missing parents too, with the same mode and owner; a directory that exists is then no error and
-    /// is left as it is.
-    pub make_parents: bool,
-    /// Default 0o755.
-    #[serde(serialize_with = "to_octal", skip_serializing_if = "Option::is_none")]
-    pub permissions: Option<u32>,
-    #[serde(flatten)]
-    pub owner: Owner,
-}
-
 /// What became of one path of a request.
 #[derive(Debug, Deserialize)]
 pub(super) struct PathResult {
@@ -128,20 +111,11 @@ impl Client {
         }
     }
 
-    /// Makes directories, in order; the first that fails is the error, the others are made all the same.
-    pub async fn make_dirs(&self, dirs: &[MakeDir]) -> Result<(), Error> {
-        self.file_action(&json!({"action": "make-dirs", "dirs": dirs})).await
-    }
-
     /// Removes a file, a symbolic link or an empty directory; with `recursive` also a directory with all that
     /// is in it, and then a missing path is no error.
     pub async fn remove(&self, path: &str, recursive: bool) -> Result<(), Error> {
-        self.file_action(&json!({"action": "remove", "paths": [{"path": path, "recursive": recursive}]}))
-            .await
-    }
-
-    async fn file_action(&self, body: &serde_json::Value) -> Result<(), Error> {
-        let results = self.post("/v1/files", body).await?.list::<PathResult>("file results")?;
+        let body = json!({"action": "remove", "paths": [{"path": path, "recursive": recursive}]});
+        let results = self.post("/v1/files", &body).await?.list::<PathResult>("file results")?;
         results.into_iter().try_for_each(|result| result.into_result().map_err(Error::from))
     }
 }
@@ -154,13 +128,6 @@ pub(super) fn check_path(path: &str) -> Result<(), Error> {
         });
     }
     Ok(())
-}
-
-pub(super) fn to_octal<S: serde::Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
-    match mode {
-        Some(mode) => serializer.collect_str(&format_args!("{mode:03o}")),
-        None => serializer.serialize_none(),
-    }
 }
 
 fn octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

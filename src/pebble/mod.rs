@@ -17,28 +17,26 @@ mod exec;
 mod files;
 mod logs;
 mod multipart;
-mod notices;
 mod plan;
 mod process;
 mod pull;
 mod push;
 mod services;
-mod system;
 mod values;
 
-pub use changes::{Change, ChangeId, ChangeStatus, Progress, Select, Task};
-pub use checks::{CheckInfo, CheckRefresh, CheckStatus, HealthLevel};
+pub use changes::{Change, ChangeStatus, Progress, Task};
+pub use checks::{CheckInfo, CheckRefresh, CheckStatus};
 pub use client::Client;
 pub use error::{Error, PathError, PathErrorKind};
-pub use exec::{ExecOutput, ExecRequest, Stdin};
-pub use files::{FileInfo, FileType, MakeDir, Owner};
+pub use exec::ExecRequest;
+pub use files::{FileInfo, FileType, Owner};
 pub use logs::LogEntry;
 pub use plan::{
     Check, CheckLevel, ExecCheck, HttpCheck, Layer, LogTarget, OnFailure, Override, Plan, Service, Startup,
     TcpCheck,
 };
-pub use process::{Output, Process, ProcessStdin};
+pub use process::{Output, Process};
 pub use pull::PULL_LIMIT;
 pub use push::{Content, PushFile};
 pub use services::{ServiceInfo, ServiceStatus};
-pub use system::SystemInfo;
+pub use values::ChangeId;

@@ -2,7 +2,9 @@
 //! bytes.
 //!
 //! It holds no more than one chunk and one delimiter, so that a file of any size passes through, and looks at
-//! each byte once, so that a big one is not slow. The grammar is that of Go's writer, which Pebble uses.
+//! each byte once, so that a big one is not slow. The grammar is that of Go's writer, which Pebble uses. The
+//! crate multer does not serve: it takes in whatever the connection has before it hands out a byte (200 MB of
+//! 200 MB from a fast one), bounds no head, and misreads a file name that ends in a backslash.
 
 use super::error::Error;
 use bytes::{Bytes, BytesMut};

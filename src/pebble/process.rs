@@ -1,21 +1,20 @@
-//! A command that runs in the workload: its output as it comes, its input, signals, and its end.
+//! A command that runs in the workload: its output as it comes, signals, and its end.
 //!
-//! One task per websocket moves the bytes, so that input and output never wait for each other. The output
-//! that nobody has fetched yet is bounded; a command that writes on then waits, as it would before a full
-//! pipe.
+//! One task per websocket moves the bytes. The output that is not fetched yet is bounded; a command that writes
+//! on then waits, as it would before a full pipe.
 
-use super::changes::{Change, ChangeId, deadline};
+use super::changes::{Change, deadline};
 use super::client::{Client, root_cause};
 use super::error::Error;
-use super::exec::{Sockets, Stdin};
+use super::values::ChangeId;
 use bytes::Bytes;
-use futures_util::stream::{SplitSink, Stream};
+use futures_util::stream::Stream;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::io;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
@@ -24,11 +23,16 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 pub(super) type WebSocket = WebSocketStream<UnixStream>;
 
 const END: &str = r#"{"command":"end"}"#;
-/// The size of one message of input.
-const CHUNK: usize = 32 * 1024;
 /// Messages on their way in each direction; an output message holds up to 64 KiB.
 const QUEUE: usize = 16;
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The connections of one command.
+pub(super) struct Sockets {
+    pub(super) control: WebSocket,
+    pub(super) stdio: WebSocket,
+    pub(super) stderr: Option<WebSocket>,
+}
 
 /// A piece of output, cut anywhere, even inside a character.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,19 +52,11 @@ pub struct Process {
     change: ChangeId,
     program: String,
     output: mpsc::Receiver<Arrival>,
-    stdin: ProcessStdin,
     control: mpsc::Sender<String>,
     /// Why an output stream ended before its end.
     lost: Option<io::Error>,
     /// Owns the connections.
     _tasks: JoinSet<()>,
-}
-
-/// The input of a command, apart from it, so that one task can write while another reads.
-#[derive(Debug, Clone)]
-pub struct ProcessStdin {
-    program: String,
-    input: mpsc::Sender<Input>,
 }
 
 #[derive(Debug)]
@@ -69,32 +65,17 @@ enum Arrival {
     Lost(io::Error),
 }
 
-#[derive(Debug)]
-enum Input {
-    Data(Bytes),
-    End,
-}
-
 impl Process {
-    pub(super) fn start(
-        client: Client,
-        change: ChangeId,
-        program: String,
-        sockets: Sockets,
-        stdin: Stdin,
-    ) -> Self {
+    pub(super) fn start(client: Client, change: ChangeId, program: String, sockets: Sockets) -> Self {
         let mut tasks = JoinSet::new();
-        let (exited_tx, exited) = watch::channel(false);
-        let (output_tx, output) = mpsc::channel(QUEUE);
-        let (input, input_rx) = mpsc::channel(QUEUE);
+        let (sender, output) = mpsc::channel(QUEUE);
         let (control, commands) = mpsc::channel(QUEUE);
-        tasks.spawn(serve_control(sockets.control, commands, exited_tx));
+        tasks.spawn(serve_control(sockets.control, commands));
         if let Some(stderr) = sockets.stderr {
-            tasks.spawn(forward(stderr, Output::Stderr, output_tx.clone()));
+            tasks.spawn(forward(stderr, Output::Stderr, sender.clone()));
         }
-        tasks.spawn(serve_stdio(sockets.stdio, stdin, input_rx, output_tx, exited));
-        let stdin = ProcessStdin { program: program.clone(), input };
-        Self { client, change, program, output, stdin, control, lost: None, _tasks: tasks }
+        tasks.spawn(serve_stdio(sockets.stdio, sender));
+        Self { client, change, program, output, control, lost: None, _tasks: tasks }
     }
 
     /// The change that stands for this command.
@@ -118,21 +99,6 @@ impl Process {
         }
     }
 
-    /// A handle for the input.
-    pub fn stdin(&self) -> ProcessStdin {
-        self.stdin.clone()
-    }
-
-    /// Hands bytes to the command's input, see [`ProcessStdin::write`].
-    pub async fn write_stdin(&self, bytes: &[u8]) -> Result<(), Error> {
-        self.stdin.write(bytes).await
-    }
-
-    /// Ends the command's input. Fine when it has ended already.
-    pub async fn close_stdin(&self) {
-        self.stdin.close().await;
-    }
-
     /// Sends a signal by its full name ("SIGTERM") to the command itself, not to what it started. Pebble does
     /// not say whether it arrived.
     pub async fn send_signal(&self, signal: &str) -> Result<(), Error> {
@@ -140,7 +106,10 @@ impl Process {
             return Err(Error::Input { what: format!("{signal:?} is not the full name of a signal") });
         }
         let command = json!({"command": "signal", "signal": {"name": signal}}).to_string();
-        self.control.send(command).await.map_err(|_| self.stdin.ended("it has ended"))
+        self.control
+            .send(command)
+            .await
+            .map_err(|_| Error::Exec { command: self.program.clone(), message: "it has ended".to_owned() })
     }
 
     /// Waits for at most `limit` until the command has ended and yields its exit code: 128 + N when signal N
@@ -166,31 +135,8 @@ impl Process {
     }
 }
 
-impl ProcessStdin {
-    /// Hands bytes to the command's input; waits while earlier ones are on their way. An error says that
-    /// nobody reads any more: the command has ended or the input was closed. That is no failure of the
-    /// command.
-    pub async fn write(&self, bytes: &[u8]) -> Result<(), Error> {
-        for chunk in bytes.chunks(CHUNK) {
-            let data = Input::Data(Bytes::copy_from_slice(chunk));
-            self.input.send(data).await.map_err(|_| self.ended("its input is closed"))?;
-        }
-        Ok(())
-    }
-
-    /// Ends the command's input. Fine when it has ended already.
-    pub async fn close(&self) {
-        // Nobody there to take it means that it is closed.
-        let _closed = self.input.send(Input::End).await;
-    }
-
-    fn ended(&self, message: &str) -> Error {
-        Error::Exec { command: self.program.clone(), message: message.to_owned() }
-    }
-}
-
 /// Sends commands until the connection ends, which Pebble does when the direct child has exited.
-async fn serve_control(socket: WebSocket, mut commands: mpsc::Receiver<String>, exited: watch::Sender<bool>) {
+async fn serve_control(socket: WebSocket, mut commands: mpsc::Receiver<String>) {
     let (mut sink, mut stream) = socket.split();
     loop {
         tokio::select! {
@@ -207,54 +153,20 @@ async fn serve_control(socket: WebSocket, mut commands: mpsc::Receiver<String>, 
             }
         }
     }
-    exited.send_replace(true);
 }
 
-/// Moves the input in and the output out until the output has ended.
-async fn serve_stdio(
-    socket: WebSocket,
-    stdin: Stdin,
-    input: mpsc::Receiver<Input>,
-    output: mpsc::Sender<Arrival>,
-    mut exited: watch::Receiver<bool>,
-) {
+/// Ends the input and moves the output out until it has ended.
+async fn serve_stdio(socket: WebSocket, output: mpsc::Sender<Arrival>) {
     let (mut sink, stream) = socket.split();
-    let writing = async {
-        tokio::select! {
-            () = feed(&mut sink, stdin, input) => {}
-            // Nobody reads on the other side after that, and a write would hang.
-            _ = exited.wait_for(|exited| *exited) => {}
-        }
+    let input = async {
+        // If its end cannot be sent the connection is gone, which ends the input too.
+        let _sent = sink.send(Message::text(END)).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = forward(stream, Output::Stdout, output) => {}
-        () = writing => {}
+        () = input => {}
     }
-}
-
-/// Sends the input and its end.
-async fn feed(sink: &mut SplitSink<WebSocket, Message>, stdin: Stdin, mut input: mpsc::Receiver<Input>) {
-    let given = match stdin {
-        Stdin::Open => {
-            while let Some(Input::Data(bytes)) = input.recv().await {
-                if sink.send(Message::binary(bytes)).await.is_err() {
-                    return;
-                }
-            }
-            Bytes::new()
-        }
-        Stdin::Bytes(bytes) => bytes,
-        Stdin::Empty => Bytes::new(),
-    };
-    drop(input);
-    for chunk in given.chunks(CHUNK) {
-        if sink.send(Message::binary(given.slice_ref(chunk))).await.is_err() {
-            return;
-        }
-    }
-    // If it cannot be sent the connection is gone, which ends the input too.
-    let _sent = sink.send(Message::text(END)).await;
 }
 
 /// Hands on one stream of output until its end, or until nobody wants it any more.

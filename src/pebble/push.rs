@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::error::Error;
-use super::files::{Owner, PathResult, check_path, to_octal};
+use super::files::{Owner, PathResult, check_path};
 use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
 use reqwest::multipart::{Form, Part};
@@ -187,4 +187,11 @@ fn chunks(
         progress.notify_one();
         Ok((length > 0).then(|| (Bytes::from(chunk), (reader, progress))))
     })
+}
+
+fn to_octal<S: serde::Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    match mode {
+        Some(mode) => serializer.collect_str(&format_args!("{mode:03o}")),
+        None => serializer.serialize_none(),
+    }
 }

@@ -1,8 +1,7 @@
-//! Enumerations that grow on the other side: a known word becomes a variant, any other word is kept as it
-//! came.
+//! Small values that several of Pebble's answers and questions hold: words, the names of changes, durations.
 //!
 //! A newer Pebble may answer with a word that this client has never heard; that must not make a whole answer
-//! unreadable.
+//! unreadable, so a known word becomes a variant and any other is kept as it came.
 
 /// Defines an enum of known words with a last variant `Other` for the rest, and its conversions from and to
 /// text.
@@ -54,6 +53,28 @@ pub(super) use open_enum;
 
 use serde::{Deserialize, Deserializer};
 use std::time::Duration;
+
+/// The name of a change: a decimal number as text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+pub struct ChangeId(String);
+
+impl From<String> for ChangeId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+impl From<&str> for ChangeId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl std::fmt::Display for ChangeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Reads a value whose `null` means the same as its absence (older daemons send `null` for an empty list).
 pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -2,7 +2,8 @@
 //!
 //! Given typed parts it writes the URL that Kratos reads from its environment (`Dsn::url`); [`Dsn::parse`] is its
 //! inverse, for a command line. User name, password and database are percent-encoded to the bone, because Kratos
-//! takes an unescaped `#`, `/` or `?` for the end of the host and then retries a wrong server for five minutes.
+//! takes an unescaped `#`, `/` or `?` for the end of the host and then retries a wrong server for five minutes. No crate
+//! serves: `tokio_postgres::Config` reads a URL and cannot write one.
 
 use std::borrow::Cow;
 use std::fmt;

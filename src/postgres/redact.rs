@@ -2,7 +2,8 @@
 //!
 //! Given a text of somebody else (a program's stderr, a server's message) and the secret, it replaces every occurrence
 //! by `***`. A program that was given a percent-encoded DSN may print the secret decoded, encoded by its own rules
-//! or inside JSON, so each byte of the secret is recognised in each of these spellings.
+//! or inside JSON, so each byte of the secret is recognised in each of these spellings. Crates that hide secrets hide
+//! values of ours; none searches the text of another program.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! Reads a DSN from a URL, the inverse of [`Dsn::url`]; for a DSN that a person gives on a command line.
 //!
 //! A person may forget to escape a password. So the text before the last `@` is never repeated in an error, and
-//! nothing at all is repeated while it is unclear where that text ends.
+//! nothing at all is repeated while it is unclear where that text ends. No crate serves: those that read URLs know one host
+//! only, and the client's own reader refuses the parameters that are Kratos' alone.
 
 use percent_encoding::percent_decode_str;
 

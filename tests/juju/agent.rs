@@ -117,24 +117,6 @@ async fn status_is_read_and_set() {
 }
 
 #[tokio::test]
-async fn state_is_kept_by_the_controller() {
-    assert_eq!(
-        ask!("{\"a\":\"1\"}", "state-get --format=json", |agent| agent.state_get()),
-        map(&[("a", "1")])
-    );
-    let (recorder, agent) = Recorder::printing("");
-    agent.state_set(&map(&[("a", "1\n"), ("b", "")])).await.unwrap();
-    assert_eq!(recorder.lines(), ["state-set --file -"]);
-    assert_eq!(recorder.asked()[0].stdin.as_deref(), Some("{\"a\": \"1\\n\", \"b\": \"\"}\n"));
-    ask!("", "state-delete -- a", |agent| agent.state_delete("a"));
-    let (recorder, agent) = Recorder::printing("");
-    for (key, value) in [("k".repeat(257), String::new()), ("k".to_owned(), "v".repeat(65_537))] {
-        assert_eq!(agent.state_set(&BTreeMap::from([(key, value)])).await.unwrap_err().kind(), "too-large");
-    }
-    assert!(recorder.lines().is_empty());
-}
-
-#[tokio::test]
 async fn log_and_progress_survive_any_text() {
     ask!("", "juju-log --log-level WARNING -- -v", |agent| agent.juju_log(tracing::Level::WARN, "-v"));
     ask!("", "action-log -- --help", |agent| agent.action_log("--help"));
@@ -251,20 +233,15 @@ async fn secrets_are_read() {
     let info = ask!(reply, line, |agent| agent.secret_info_get(SecretRef::Label("mine")));
     assert_eq!((info.uri, info.revision, info.owner), (secret(), 2, Scope::Application));
     assert_eq!(info.label, "mine");
-    let ids = ask!("[\"9m4e2mr0ui3e8a215n4g\"]", "secret-ids --format=json", |agent| agent.secret_ids());
-    assert_eq!(ids, [secret()]);
     let (_, agent) = Recorder::printing("null");
     let error = agent.secret_info_get(SecretRef::Uri(&uri)).await.unwrap_err();
     assert_eq!(error.kind(), "unexpected-output");
 }
 
 #[tokio::test]
-async fn secrets_are_granted_and_removed() {
-    let (uri, db, pg) = (secret(), id("db:7"), unit("pg/0"));
+async fn secrets_are_removed() {
+    let uri = secret();
     let line = |rest: &str| format!("secret-{}", rest.replace("URI", SECRET));
-    ask!("", line("grant URI -r db:7"), |agent| agent.secret_grant(&uri, &db, None));
-    ask!("", line("grant URI -r db:7 --unit pg/0"), |agent| agent.secret_grant(&uri, &db, Some(&pg)));
-    ask!("", line("revoke URI -r db:7"), |agent| agent.secret_revoke(&uri, &db, None));
     ask!("", line("remove URI"), |agent| agent.secret_remove(&uri, None));
     ask!("", line("remove URI --revision 3"), |agent| agent.secret_remove(&uri, Some(3)));
 }
@@ -272,7 +249,6 @@ async fn secrets_are_granted_and_removed() {
 #[tokio::test]
 async fn ports_version_resource_and_network() {
     ask!("", "open-port 4433/tcp", |agent| agent.open_port(&Port::tcp(4433)));
-    ask!("", "close-port 4433/tcp", |agent| agent.close_port(&Port::tcp(4433)));
     let reply = "[\"4433/tcp\",\"53/udp\",\"80-90/tcp\",\"icmp\"]";
     let ports = ask!(reply, "opened-ports --format=json", |agent| agent.opened_ports());
     assert_eq!(ports.iter().map(ToString::to_string).collect::<Vec<_>>(), ["53/udp", "4433/tcp"]);
@@ -305,8 +281,6 @@ async fn null_and_silence_are_empty() {
     for nothing in ["null\n", "", "\n"] {
         let agent = || Recorder::printing(nothing).1;
         assert!(agent().config_get().await.unwrap().is_empty());
-        assert!(agent().state_get().await.unwrap().is_empty());
-        assert!(agent().secret_ids().await.unwrap().is_empty());
         assert!(agent().relation_ids("db").await.unwrap().is_empty());
         assert!(agent().relation_units(&id("db:1")).await.unwrap().is_empty());
         assert!(agent().relation_get(&id("db:1"), Entity::App("pg")).await.unwrap().is_empty());
@@ -357,8 +331,8 @@ async fn failures_carry_their_kind_and_text() {
 #[tokio::test]
 async fn an_argument_that_no_program_can_be_given_is_refused() {
     let (recorder, agent) = Recorder::answering(Ok(Output::default()));
-    assert_eq!(agent.state_delete("a\0b").await.unwrap_err().kind(), "bad-arguments");
-    assert_eq!(agent.state_delete(&"a".repeat(200_000)).await.unwrap_err().kind(), "too-large");
+    assert_eq!(agent.resource_get("a\0b").await.unwrap_err().kind(), "bad-arguments");
+    assert_eq!(agent.resource_get(&"a".repeat(200_000)).await.unwrap_err().kind(), "too-large");
     let key = BTreeMap::from([("k".repeat(1025), None)]);
     assert_eq!(agent.relation_set(&id("db:1"), Bag::Unit, &key).await.unwrap_err().kind(), "too-large");
     let key = BTreeMap::from([(String::new(), None)]);

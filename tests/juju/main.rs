@@ -7,5 +7,6 @@
 mod agent;
 mod events;
 mod exec;
+mod hooks;
 mod log;
 mod recorder;

@@ -132,8 +132,7 @@ fn weakness_24_every_event_of_an_endpoint_is_declared_and_has_its_hook() {
         assert_eq!(metadata["requires"][endpoint]["optional"], true, "{endpoint}");
         for event in ["created", "joined", "changed", "departed", "broken"] {
             let hook = format!("{}/hooks/{endpoint}-relation-{event}", env!("CARGO_MANIFEST_DIR"));
-            let text = std::fs::read_to_string(&hook).unwrap();
-            assert!(text.contains(&format!("hooks/{endpoint}-relation-{event}\" exec")), "{hook}");
+            assert!(std::path::Path::new(&hook).is_file(), "{hook}");
         }
     }
 }

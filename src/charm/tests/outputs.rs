@@ -60,9 +60,7 @@ fn every_endpoint_is_declared_and_has_its_hooks() {
         assert!(declared.contains(&&json!(true)), "{endpoint}");
         for event in ["created", "joined", "changed", "departed", "broken"] {
             let hook = format!("{}/hooks/{endpoint}-relation-{event}", env!("CARGO_MANIFEST_DIR"));
-            assert!(
-                std::fs::read_to_string(&hook).unwrap().contains(&format!("{endpoint}-relation-{event}"))
-            );
+            assert!(std::path::Path::new(&hook).is_file(), "{hook}");
         }
     }
     assert_eq!(metadata["requires"]["internal-route"]["limit"], 1);

@@ -1,4 +1,4 @@
-//! What concerns the unit and its application as a whole: configuration, leadership, status, state, log, resources.
+//! What concerns the unit and its application as a whole: configuration, leadership, status, log, resources.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt;
@@ -10,14 +10,7 @@ use serde_json::Value;
 use super::super::error::{Error, Result};
 use super::super::status::{Status, StatusKind};
 use super::super::types::Scope;
-use super::super::yaml;
-use super::relation::check_key;
-use super::{Agent, message, too_large};
-
-/// The longest key of the unit's state in the controller, in bytes.
-const STATE_KEY_LIMIT: usize = 256;
-/// The longest value of the unit's state in the controller, in bytes.
-const STATE_VALUE_LIMIT: usize = 65_536;
+use super::{Agent, message};
 
 /// The units and relations that the model is meant to reach.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -86,40 +79,6 @@ impl Agent {
             args.insert(0, "--application");
         }
         self.tell(COMMAND, &args).await
-    }
-
-    /// The unit's own state, which the controller keeps beyond the life of the pod.
-    pub async fn state_get(&self) -> Result<BTreeMap<String, String>> {
-        self.ask("state-get", &[]).await
-    }
-
-    /// Changes keys of the unit's state: keys of at most 256 and values of at most 65,536 bytes.
-    pub async fn state_set(&self, values: &BTreeMap<String, String>) -> Result<()> {
-        const COMMAND: &str = "state-set";
-        if values.is_empty() {
-            return Ok(());
-        }
-        for (key, value) in values {
-            check_key(COMMAND, key)?;
-            if key.len() > STATE_KEY_LIMIT {
-                return Err(too_large(COMMAND, format!("the key {key:?}"), key.len(), STATE_KEY_LIMIT));
-            }
-            if value.len() > STATE_VALUE_LIMIT {
-                return Err(too_large(
-                    COMMAND,
-                    format!("the value of {key:?}"),
-                    value.len(),
-                    STATE_VALUE_LIMIT,
-                ));
-            }
-        }
-        let file = yaml::text_map(values.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        self.run(COMMAND, &["--file", "-"], Some(file.as_bytes())).await.map(drop)
-    }
-
-    /// Removes a key of the unit's state.
-    pub async fn state_delete(&self, key: &str) -> Result<()> {
-        self.tell("state-delete", &["--", key]).await
     }
 
     /// Writes to the unit's log, at once. A message beyond 128 KiB is cut and says so.

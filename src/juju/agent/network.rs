@@ -52,11 +52,6 @@ impl Agent {
         self.tell("open-port", &[&port.to_string()]).await
     }
 
-    /// Closes a port.
-    pub async fn close_port(&self, port: &Port) -> Result<()> {
-        self.tell("close-port", &[&port.to_string()]).await
-    }
-
     /// The ports that were open when the hook began. Ranges and ICMP, which Kubernetes does not have, are left out.
     pub async fn opened_ports(&self) -> Result<BTreeSet<Port>> {
         let ports: Vec<String> = self.ask("opened-ports", &[]).await?;

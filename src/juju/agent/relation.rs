@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use super::super::error::{Error, Result};
 use super::super::types::{Databag, RelationId, UnitName};
-use super::super::yaml;
 use super::{Agent, too_large};
+use crate::yaml;
+
+/// The longest key that the parser of Juju's files accepts, in characters as written, quotes included.
+const KEY_LIMIT: usize = 1024;
 
 /// Whose databag is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,19 +87,14 @@ impl Agent {
 }
 
 /// Refuses a key that Juju's parser of files cannot read.
-pub(super) fn check_key(command: &'static str, key: &str) -> Result<()> {
+fn check_key(command: &'static str, key: &str) -> Result<()> {
     if key.is_empty() {
         return Err(Error::BadArguments { command, text: "a key is empty".to_owned() });
     }
-    let length = yaml::key_length(key);
-    if length > yaml::KEY_LIMIT {
+    let length = yaml::quoted(key).chars().count();
+    if length > KEY_LIMIT {
         let start = &key[..key.floor_char_boundary(40)];
-        return Err(too_large(
-            command,
-            format!("the key that begins with {start:?}"),
-            length,
-            yaml::KEY_LIMIT,
-        ));
+        return Err(too_large(command, format!("the key that begins with {start:?}"), length, KEY_LIMIT));
     }
     Ok(())
 }

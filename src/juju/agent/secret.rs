@@ -1,4 +1,4 @@
-//! Secrets: their content, their metadata, and who may read them.
+//! Secrets: their content and their metadata.
 //!
 //! Content never stands in an argument list, where every process of the container could read it: it is handed over
 //! in a file that only this user may read and that is removed right after the call. The agent, not the tool, opens
@@ -13,9 +13,9 @@ use serde::Deserialize;
 use self::file::ContentFile;
 use super::super::error::{Error, Result};
 use super::super::secret_uri::SecretUri;
-use super::super::types::{RelationId, Scope, UnitName};
-use super::super::yaml;
+use super::super::types::Scope;
 use super::Agent;
+use crate::yaml;
 
 /// Which secret is meant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -124,48 +124,6 @@ impl Agent {
         };
         let uri = id.parse().map_err(|error: Error| unexpected(error.to_string()))?;
         Ok(SecretInfo { uri, revision: info.revision, label: info.label, owner })
-    }
-
-    /// The secrets that this unit, or as leader its application, owns.
-    pub async fn secret_ids(&self) -> Result<Vec<SecretUri>> {
-        const COMMAND: &str = "secret-ids";
-        let ids: Vec<String> = self.ask(COMMAND, &[]).await?;
-        let unexpected = |error: Error| Error::Unexpected { command: COMMAND, what: error.to_string() };
-        ids.iter().map(|id| id.parse().map_err(unexpected)).collect()
-    }
-
-    /// Lets the other side of a relation read a secret: the whole application, or one unit of it. Ends with the relation.
-    pub async fn secret_grant(
-        &self,
-        uri: &SecretUri,
-        id: &RelationId,
-        unit: Option<&UnitName>,
-    ) -> Result<()> {
-        self.access("secret-grant", uri, id, unit).await
-    }
-
-    /// Takes a grant back.
-    pub async fn secret_revoke(
-        &self,
-        uri: &SecretUri,
-        id: &RelationId,
-        unit: Option<&UnitName>,
-    ) -> Result<()> {
-        self.access("secret-revoke", uri, id, unit).await
-    }
-
-    async fn access(
-        &self,
-        command: &'static str,
-        uri: &SecretUri,
-        id: &RelationId,
-        unit: Option<&UnitName>,
-    ) -> Result<()> {
-        let (uri, id) = (uri.to_string(), id.to_string());
-        match unit {
-            Some(unit) => self.tell(command, &[&uri, "-r", &id, "--unit", &unit.to_string()]).await,
-            None => self.tell(command, &[&uri, "-r", &id]).await,
-        }
     }
 
     /// Removes a secret that we own, or one revision of it.

@@ -12,4 +12,3 @@ pub mod left_out;
 pub mod notes;
 pub mod rendered;
 pub mod stored;
-pub mod yaml;

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::yaml;
 use crate::kratos::version::WorkloadVersion;
+use crate::yaml;
 
 /// The parts that a running Kratos does not take over: measured for listeners, log and DSN; a tracer and the modes of
 /// the process are made once at the start.

@@ -6,13 +6,12 @@
 
 mod pebble_contract_support;
 
-use bytes::Bytes;
-use kratos_operator::pebble::{Error, ExecOutput, ExecRequest, Output, Process, Stdin};
-use pebble_contract_support::{Daemon, PATIENCE, Stray, alive, sh, until};
+use kratos_operator::pebble::{Error, ExecRequest, Output, Process};
+use pebble_contract_support::{Daemon, Ended, PATIENCE, Stray, alive, run_within, sh, until};
 use std::time::{Duration, Instant};
 
-async fn run(daemon: &Daemon, request: ExecRequest) -> ExecOutput {
-    daemon.client.exec_output(request, PATIENCE).await.unwrap()
+async fn run(daemon: &Daemon, request: ExecRequest) -> Ended {
+    run_within(&daemon.client, request, PATIENCE).await.unwrap()
 }
 
 /// The first line of output, as a process id.
@@ -31,7 +30,7 @@ async fn first_pid(process: &mut Process) -> i32 {
 async fn output_streams_come_apart_or_together() {
     let daemon = Daemon::start().await;
     let apart = run(&daemon, sh("echo out; echo err >&2; printf '\\377\\303'")).await;
-    let expected = ExecOutput { exit_code: 0, stdout: b"out\n\xff\xc3".to_vec(), stderr: b"err\n".to_vec() };
+    let expected = Ended { code: 0, stdout: b"out\n\xff\xc3".to_vec(), stderr: b"err\n".to_vec() };
     assert_eq!(apart, expected);
     let together = run(&daemon, ExecRequest { split_stderr: false, ..sh("echo out; echo err >&2") }).await;
     assert_eq!((together.stdout.as_slice(), together.stderr.as_slice()), (&b"out\nerr\n"[..], &b""[..]));
@@ -40,10 +39,10 @@ async fn output_streams_come_apart_or_together() {
 #[tokio::test]
 async fn exit_codes_are_results() {
     let daemon = Daemon::start().await;
-    assert_eq!(run(&daemon, ExecRequest::new(["true"])).await.exit_code, 0);
-    assert_eq!(run(&daemon, sh("exit 3")).await.exit_code, 3);
-    assert_eq!(run(&daemon, sh("kill -9 $$")).await.exit_code, 137);
-    assert_eq!(run(&daemon, sh("kill -15 $$")).await.exit_code, 143);
+    assert_eq!(run(&daemon, ExecRequest::new(["true"])).await.code, 0);
+    assert_eq!(run(&daemon, sh("exit 3")).await.code, 3);
+    assert_eq!(run(&daemon, sh("kill -9 $$")).await.code, 137);
+    assert_eq!(run(&daemon, sh("kill -15 $$")).await.code, 143);
 }
 
 #[tokio::test]
@@ -65,65 +64,9 @@ async fn environment_and_directory_are_those_asked_for() {
 }
 
 #[tokio::test]
-async fn input_reaches_the_command_and_ends() {
+async fn a_reader_sees_the_end_of_its_input_at_once() {
     let daemon = Daemon::start().await;
-    // Without any input a reader sees its end at once.
     assert_eq!(run(&daemon, ExecRequest::new(["cat"])).await.stdout, b"");
-    let big: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
-    let request = ExecRequest { stdin: Stdin::Bytes(Bytes::from(big.clone())), ..ExecRequest::new(["cat"]) };
-    assert_eq!(run(&daemon, request).await.stdout, big);
-
-    let request = ExecRequest { stdin: Stdin::Open, ..ExecRequest::new(["cat"]) };
-    let mut process = daemon.client.exec(request).await.unwrap();
-    for line in [&b"one\n"[..], b"two\xff\n"] {
-        process.write_stdin(line).await.unwrap();
-        assert_eq!(process.next_output().await.unwrap(), Output::Stdout(Bytes::from(line)));
-    }
-    process.close_stdin().await;
-    process.close_stdin().await;
-    assert_eq!(process.next_output().await, None);
-    assert_eq!(process.wait(PATIENCE).await.unwrap(), 0);
-    assert_eq!(process.write_stdin(b"late").await.unwrap_err().kind(), "exec");
-}
-
-#[tokio::test]
-async fn input_and_output_do_not_wait_for_each_other() {
-    let daemon = Daemon::start().await;
-    let request = ExecRequest { stdin: Stdin::Open, ..ExecRequest::new(["cat"]) };
-    let mut process = daemon.client.exec(request).await.unwrap();
-    let stdin = process.stdin();
-    let writing = async {
-        for _ in 0..80 {
-            stdin.write(&[b'x'; 50_000]).await.unwrap();
-        }
-        stdin.close().await;
-    };
-    let reading = async {
-        let mut length = 0;
-        while let Some(Output::Stdout(bytes)) = process.next_output().await {
-            length += bytes.len();
-        }
-        length
-    };
-    let ((), length) = tokio::join!(writing, reading);
-    assert_eq!(length, 4_000_000);
-    assert_eq!(process.wait(PATIENCE).await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_command_that_ignores_its_input_does_not_hang_us() {
-    let daemon = Daemon::start().await;
-    let big = Bytes::from(vec![b'x'; 8_000_000]);
-    let request =
-        ExecRequest { stdin: Stdin::Bytes(big.clone()), ..sh("exec 0</dev/null; sleep 0.2; exit 5") };
-    let begin = Instant::now();
-    assert_eq!(run(&daemon, request).await.exit_code, 5);
-    assert!(begin.elapsed() < Duration::from_secs(10));
-
-    let request = ExecRequest { stdin: Stdin::Open, ..ExecRequest::new(["sleep", "0.2"]) };
-    let mut process = daemon.client.exec(request).await.unwrap();
-    assert_eq!(process.write_stdin(&big).await.unwrap_err().kind(), "exec");
-    assert_eq!(process.wait(PATIENCE).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -174,7 +117,7 @@ async fn what_cannot_run_is_an_error() {
     let file = daemon.file("broken");
     std::fs::write(&file, b"\x7fELF nonsense").unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let error = daemon.client.exec_output(ExecRequest::new([file]), PATIENCE).await.unwrap_err();
+    let error = run_within(&daemon.client, ExecRequest::new([file]), PATIENCE).await.unwrap_err();
     assert!(matches!(&error, Error::Change { err, .. } if err.contains("exec format error")), "{error:?}");
 }
 
@@ -225,21 +168,11 @@ async fn a_dropped_command_is_killed() {
     let begin = Instant::now();
     let file = daemon.file("pid");
     let request = sh(&format!("echo $$ > {file}; exec sleep 600"));
-    let error = daemon.client.exec_output(request, Duration::from_secs(1)).await.unwrap_err();
+    let error = run_within(&daemon.client, request, Duration::from_secs(1)).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
     assert!(begin.elapsed() < Duration::from_secs(5));
     let pid = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
     until("the command is gone", || async { !alive(pid) }).await;
-}
-
-#[tokio::test]
-async fn an_aborted_command_ends_as_killed() {
-    let daemon = Daemon::start().await;
-    let mut process = daemon.client.exec(sh("echo $$; exec sleep 600")).await.unwrap();
-    let pid = first_pid(&mut process).await;
-    daemon.client.abort_change(process.change_id()).await.unwrap();
-    assert_eq!(process.wait(PATIENCE).await.unwrap(), 137);
-    assert!(!alive(pid));
 }
 
 #[tokio::test]
@@ -249,7 +182,9 @@ async fn commands_run_beside_each_other() {
     let runs: Vec<_> = (0..10)
         .map(|n| {
             let client = daemon.client.clone();
-            tokio::spawn(async move { client.exec_output(sh(&format!("sleep 1; echo {n}")), PATIENCE).await })
+            tokio::spawn(
+                async move { run_within(&client, sh(&format!("sleep 1; echo {n}")), PATIENCE).await },
+            )
         })
         .collect();
     for (n, run) in runs.into_iter().enumerate() {

@@ -29,7 +29,7 @@ impl Workload {
         let options = Options { directory, socket: socket.clone(), create_dirs: true, hold: true };
         tokio::spawn(async move { serve(&options, std::future::pending()).await });
         let pebble = Client::new(socket);
-        while pebble.system_info().await.is_err() {
+        while pebble.plan().await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         let root_path = root.path().to_str().unwrap();

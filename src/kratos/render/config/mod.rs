@@ -25,8 +25,8 @@ use self::pages::Pages;
 use self::serve::Serve;
 use self::usable::Usable;
 use super::notes::Note;
-use super::yaml;
 use crate::kratos::facts::{Facts, otlp};
+use crate::yaml;
 
 pub use identity::{BUNDLED_SCHEMAS, DEFAULT_SCHEMA};
 

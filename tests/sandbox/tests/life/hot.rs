@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use kratos_operator::pebble::{CheckStatus, Select};
+use kratos_operator::pebble::CheckStatus;
 use sandbox::visits::{Visits, hot_change, hot_title};
 use sandbox::{KillAtCall, Moment, Sandbox};
 use serde_json::{Value, json};
@@ -19,11 +19,9 @@ async fn change(sandbox: &Sandbox, number: u32) {
 
 /// The changes of Pebble that started or stopped a service so far.
 async fn starts(sandbox: &Sandbox) -> usize {
-    let changes = pebble(sandbox, 0).changes(Select::All).await.unwrap();
-    changes
-        .iter()
-        .filter(|change| ["start", "stop", "restart", "replan"].contains(&change.kind.as_str()))
-        .count()
+    let changes = pebble_says(sandbox, 0, "changes?select=all").await;
+    let kinds = changes.as_array().unwrap().iter().filter_map(|change| change["kind"].as_str());
+    kinds.filter(|kind| ["start", "stop", "restart", "replan"].contains(kind)).count()
 }
 
 fn file(sandbox: &Sandbox, name: &str) -> PathBuf {
@@ -234,7 +232,8 @@ fn secrets_are_rotated_and_every_unit_reads_them_all() {
 fn a_slow_start_does_not_turn_pebbles_check_down() {
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest(), 1).await;
-        let check = async || pebble(&sandbox, 0).checks(&["ready"]).await.unwrap().remove(0);
+        let checks = async || pebble(&sandbox, 0).checks_all().await.unwrap();
+        let check = async || checks().await.into_iter().find(|check| check.name == "ready").unwrap();
         let admin = session(&sandbox).await;
         admin.batch_execute("BEGIN; LOCK TABLE schema_migration").await.unwrap();
         juju(&sandbox, "config kratos log_level=debug").await;

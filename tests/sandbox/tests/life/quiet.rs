@@ -1,16 +1,19 @@
 //! A dispatch in which nothing changed writes nothing: not to Juju, not to Pebble, not to a file.
 
-use kratos_operator::pebble::Select;
 use sandbox::Sandbox;
 
 use super::support::*;
 
 async fn workload(sandbox: &Sandbox, unit: u32) -> (Vec<String>, String) {
     let pebble = pebble(sandbox, unit);
-    let mut changes: Vec<_> = pebble.changes(Select::All).await.unwrap();
-    changes.retain(|change| !["perform-check", "recover-check"].contains(&change.kind.as_str()));
-    let mut changes: Vec<_> =
-        changes.iter().map(|change| format!("{:?} {}", change.id, change.kind)).collect();
+    let changes = pebble_says(sandbox, unit, "changes?select=all").await;
+    let mut changes: Vec<_> = changes
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["kind"] != "perform-check" && change["kind"] != "recover-check")
+        .map(|change| format!("{} {}", change["id"], change["kind"]))
+        .collect();
     changes.sort();
     let root = sandbox.container_root(&format!("kratos/{unit}")).unwrap();
     let files = pebble.list(root.join("etc/config/kratos").to_str().unwrap(), None, false).await.unwrap();

@@ -10,6 +10,7 @@ use kratos_operator::postgres::{Connection, Dsn, catalog_digest};
 use sandbox::juju::version_name;
 use sandbox::programs::Programs;
 use sandbox::{Options, Sandbox};
+use serde_json::Value;
 
 /// The database relation of every test's model.
 pub const DATABASE: (&str, &str) = ("kratos:pg-database", "postgresql-k8s:database");
@@ -87,6 +88,13 @@ pub fn pebble(sandbox: &Sandbox, unit: u32) -> Client {
     let container = sandbox.container(&format!("kratos/{unit}")).unwrap();
     let socket = container.lock().unwrap().socket();
     Client::new(socket)
+}
+
+/// What a unit's Pebble says to a question that the charm never asks.
+pub async fn pebble_says(sandbox: &Sandbox, unit: u32, path: &str) -> Value {
+    let client = reqwest::Client::builder().unix_socket(pebble(sandbox, unit).socket()).build().unwrap();
+    let answer = client.get(format!("http://pebble/v1/{path}")).send().await.unwrap();
+    answer.json::<Value>().await.unwrap()["result"].take()
 }
 
 /// Whether a service of a unit runs.

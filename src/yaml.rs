@@ -1,8 +1,11 @@
 //! YAML that every parser reads alike.
 //!
-//! Kratos reads its file with a parser of Go that takes more for numbers, dates and booleans than YAML 1.2 says, and
-//! refuses characters that are not printable. So a text is written without quotes only if it is a plain word, path or URL
-//! that begins with a letter, and in JSON's quotes, which YAML shares, in any other case.
+//! Kratos reads its file with a parser of Go that takes more for numbers, dates and booleans than YAML 1.2 says, and Juju
+//! reads the files behind `--file` with one of YAML 1.1 (secrets: as JSON first), which refuses or silently changes some of
+//! what a writer may produce: surrogate pairs, raw control characters, line separators. So a text is written without quotes
+//! only if it is a plain word, path or URL that begins with a letter, and in JSON's quotes, which YAML shares, in any other
+//! case. No crate serves: serde_yaml, which is no longer maintained, writes `no` unquoted, and one that quotes everything would
+//! change every kratos.yaml that is in use.
 
 use serde_json::Value;
 
@@ -14,6 +17,14 @@ pub fn text(value: &Value) -> String {
     let mut lines = String::new();
     block(value, 0, &mut lines);
     lines
+}
+
+/// A map of texts as one line of JSON that is YAML 1.1 too.
+pub fn text_map<K: AsRef<str>, V: AsRef<str>>(entries: impl IntoIterator<Item = (K, V)>) -> String {
+    let pairs = entries
+        .into_iter()
+        .map(|(key, value)| format!("{}: {}", quoted(key.as_ref()), quoted(value.as_ref())));
+    format!("{{{}}}\n", Vec::from_iter(pairs).join(", "))
 }
 
 /// Writes whole lines.
@@ -63,11 +74,9 @@ fn word(text: &str) -> String {
     if is_plain { text.to_owned() } else { quoted(text) }
 }
 
-/// In JSON's quotes, with everything escaped that YAML calls a line break or not printable.
-fn quoted(text: &str) -> String {
-    let is_special = |c: char| {
-        matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-    };
+/// In JSON's quotes, with everything escaped that YAML calls a line break or not printable. All of that lies in the basic
+/// plane, so four hexadecimal digits suffice and no surrogate is ever written.
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for character in Value::from(text).to_string().chars() {
         match character {
@@ -78,8 +87,15 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
+/// What JSON leaves raw, and some parser does not take as it is.
+fn is_special(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -146,6 +162,33 @@ mod tests {
         assert_eq!(text(&json!("a: b")), "\"a: b\"\n");
     }
 
+    #[test]
+    fn awkward_characters_take_their_safe_form() {
+        let table = [
+            ("plain", r#"{"k": "plain"}"#),
+            ("a\"b\\c/d", r#"{"k": "a\"b\\c/d"}"#),
+            ("\n\r\t\0\u{1}", r#"{"k": "\n\r\t\u0000\u0001"}"#),
+            ("\u{7f}\u{85}\u{9f}", r#"{"k": "\u007f\u0085\u009f"}"#),
+            ("\u{2028}\u{2029}\u{feff}", r#"{"k": "\u2028\u2029\ufeff"}"#),
+            ("\u{fffe}\u{ffff}", r#"{"k": "\ufffe\uffff"}"#),
+            ("ü😀\u{fffd}", "{\"k\": \"ü😀\u{fffd}\"}"),
+            ("", r#"{"k": ""}"#),
+        ];
+        for (value, expected) in table {
+            assert_eq!(text_map([("k", value)]).trim_end(), expected);
+        }
+        assert_eq!(text_map(BTreeMap::<String, String>::new()), "{}\n");
+    }
+
+    /// Any text, with the troublesome characters far more often than chance would give them.
+    fn any_text() -> impl Strategy<Value = String> {
+        let trouble =
+            "\0\u{1}\u{7f}\u{80}\u{85}\u{9f}\u{a0}\u{2028}\u{2029}\u{feff}\u{fffd}\u{fffe}\u{ffff}\u{1f600}";
+        let trouble: Vec<char> = trouble.chars().chain("\n\r\t \"\\/#:-{}[],&*!|>%@`'".chars()).collect();
+        let character = prop_oneof![proptest::sample::select(trouble), any::<char>()];
+        proptest::collection::vec(character, 0..40).prop_map(String::from_iter)
+    }
+
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -168,6 +211,31 @@ mod tests {
         fn whatever_is_written_is_read_back(value in any_value()) {
             let written = text(&value);
             prop_assert_eq!(serde_yaml::from_str::<Value>(&written).unwrap(), value, "{}", written);
+        }
+
+        #[test]
+        fn a_map_of_texts_reads_back(map in proptest::collection::btree_map(any_text(), any_text(), 0..6)) {
+            let written = text_map(&map);
+            prop_assert_eq!(&serde_yaml::from_str::<BTreeMap<String, String>>(&written).unwrap(), &map);
+            prop_assert_eq!(&serde_json::from_str::<BTreeMap<String, String>>(&written).unwrap(), &map);
+        }
+
+        #[test]
+        fn nothing_that_juju_refuses_is_ever_written(map in proptest::collection::btree_map(any_text(), any_text(), 0..6)) {
+            let written = text_map(&map);
+            let line = written.strip_suffix('\n').unwrap();
+            prop_assert!(!line.contains(|c: char| c.is_control() || is_special(c)), "{line:?}");
+            // Behind each backslash stands an escape of the common set, and never half of a surrogate pair.
+            let mut rest = line;
+            while let Some((_, after)) = rest.split_once('\\') {
+                let escape = after.chars().next().unwrap();
+                prop_assert!("\"\\bfnrtu".contains(escape), "{line:?}");
+                if escape == 'u' {
+                    let code = u32::from_str_radix(&after[1..5], 16).unwrap();
+                    prop_assert!(char::from_u32(code).is_some(), "{line:?}");
+                }
+                rest = &after[1..];
+            }
         }
     }
 }
