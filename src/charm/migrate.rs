@@ -89,8 +89,9 @@ pub async fn migrate(
             tracing::warn!("cannot stop the services before the migration: {error}");
         }
     };
+    let kratos = Kratos::Workload(pebble.clone());
     let begun = Instant::now();
-    let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress, stop).await;
+    let outcome = migration::run(&kratos, job, observed.program.as_ref(), &progress, stop).await;
     // A run that was refused has stopped nothing.
     if let Workload::Reachable(container) = &mut observed.workload
         && let Ok(services) = pebble.services_all().await

@@ -62,6 +62,7 @@ pub async fn observe(
         opened_ports: absent_if_gone(opened_ports)?.unwrap_or_default(),
         status: absent_if_gone(status)?.unwrap_or_else(|| Status::new(StatusKind::Unknown, "")),
         workload,
+        program: None,
         schema: SchemaKnowledge::NotAsked,
         schema_users: SchemaUsers::NotAsked,
         fence: None,
@@ -113,6 +114,7 @@ async fn survey(kratos: &Kratos, observed: &mut Observed) {
     let (Answer::Ready(dsn), Some(version)) = (observed.answer(), observed.version()) else { return };
     match migration::survey(kratos, version, &dsn).await {
         Ok(survey) => {
+            observed.program = Some(survey.program);
             observed.schema = SchemaKnowledge::Known(survey.schema);
             observed.fence = survey.fence;
         }

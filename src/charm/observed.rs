@@ -16,7 +16,7 @@ use crate::juju::{CharmUrl, Context, Port, Status};
 use crate::kratos::facts::options::{InvalidOption, Options};
 use crate::kratos::names::CA_PATH;
 use crate::kratos::{Place, WorkloadVersion};
-use crate::migration::{Outcome, Schema};
+use crate::migration::{Outcome, ProgramMigrations, Schema};
 use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 
 /// The world as one dispatch sees it.
@@ -46,6 +46,8 @@ pub struct Observed {
     pub opened_ports: BTreeSet<Port>,
     pub status: Status,
     pub workload: Workload,
+    /// The migrations that the program carries, if it was asked for them.
+    pub program: Option<ProgramMigrations>,
     pub schema: SchemaKnowledge,
     pub schema_users: SchemaUsers,
     /// Who raised the write fence that is up in the database, if it is one of ours and the schema was asked for.

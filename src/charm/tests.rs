@@ -106,6 +106,7 @@ pub fn ready() -> Observed {
             version: Version::Known(WorkloadVersion::parse("v26.2.0").unwrap()),
             ..Container::default()
         }),
+        program: None,
         schema: schema(&[APPLIED, PENDING], false),
         schema_users: SchemaUsers::NotAsked,
         fence: None,

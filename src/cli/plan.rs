@@ -10,7 +10,8 @@ const APPLICATION: &str = "kratos";
 
 /// Makes the plan and shows it.
 pub async fn plan(target: &Target, json: bool) -> Result<bool, Stop> {
-    let plan = plan::plan(&target.kratos, &target.version, &target.dsn).await.map_err(Stop::at("plan"))?;
+    let plan =
+        plan::plan(&target.kratos, &target.version, &target.dsn, None).await.map_err(Stop::at("plan"))?;
     if json {
         let text = serde_json::to_string(&plan).map_err(|error| Failure::Program(error.to_string()));
         print(&text.map_err(Stop::at("plan"))?);

@@ -26,14 +26,14 @@ pub async fn apply(target: &Target, json: bool) -> Result<bool, Stop> {
         show(target, json, &found, None, is_lifted);
         return Ok(is_well);
     }
-    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, &who);
+    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, None, &who);
     let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
     show(target, json, &now, Some(&sql), false);
     Ok(now == Diagnosis::None)
 }
 
 async fn diagnose(target: &Target) -> Result<Diagnosis, Stop> {
-    diagnose_now(&target.kratos, &target.version, &target.dsn).await.map_err(Stop::at("repair"))
+    diagnose_now(&target.kratos, &target.version, &target.dsn, None).await.map_err(Stop::at("repair"))
 }
 
 /// Shows what is found now, after `done` was done and perhaps a fence was lifted.

@@ -30,7 +30,7 @@ pub async fn run(
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let begun = Instant::now();
     let work = async {
-        let outcome = migration::run(&target.kratos, &job, &sender, async {}).await;
+        let outcome = migration::run(&target.kratos, &job, None, &sender, async {}).await;
         drop(sender);
         outcome
     };

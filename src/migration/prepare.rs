@@ -10,8 +10,8 @@ use super::outcome::Failure;
 use super::output::{Progress, say};
 use super::plan::{Mode, Plan, plan_of_run};
 use super::preflight::{Facts, own_tables, preflight};
+use super::program::ProgramMigrations;
 use super::schema::Schema;
-use super::survey::Program;
 use crate::kratos::program::command::Kratos;
 use crate::postgres::Connection;
 
@@ -32,11 +32,11 @@ pub(super) async fn prepare(
     kratos: &Kratos,
     job: &Job,
     side: &Connection,
-    program: &Program,
+    program: &ProgramMigrations,
     schema: &Schema,
     progress: &UnboundedSender<Progress>,
 ) -> Result<Prepared, Failure> {
-    let plan = match plan_of_run(kratos, &job.version, &job.dsn).await {
+    let plan = match plan_of_run(kratos, &job.version, &job.dsn, program).await {
         Ok(plan) => Some(plan),
         // A program that cannot tell what is pending has no plan; the run goes on without one.
         Err(Failure::Program(why)) if schema.pending.is_none() => {

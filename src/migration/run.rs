@@ -14,9 +14,10 @@ use super::outcome::{Failure, Outcome, Reached, Report, Trail};
 use super::output::{Lines, Progress, say};
 use super::preflight::{OUR_SESSIONS, preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
+use super::program::ProgramMigrations;
 use super::schema::{Migration, Schema};
 use super::stop::{LIMIT, end_sessions, stop};
-use super::survey::{Program, lift, look, program};
+use super::survey::{lift, look};
 use super::verdict::{End, Facts, check_indexes, verdict};
 use super::watch::{Watch, blockers};
 use crate::kratos::program::command::Kratos;
@@ -32,11 +33,12 @@ const MOST_TRIES: usize = 100;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Migrates. Returns when the process and its sessions are gone, some seconds after the timeout at the latest, and
-/// the fence is down. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
+/// the fence is down. `asked` is what the program told before, if it was asked. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
 /// the run any more, and only if there is something to migrate.
 pub async fn run(
     kratos: &Kratos,
     job: &Job,
+    asked: Option<&ProgramMigrations>,
     progress: &UnboundedSender<Progress>,
     quiesce: impl Future<Output = ()>,
 ) -> Outcome {
@@ -48,7 +50,7 @@ pub async fn run(
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };
-    let outcome = match run_locked(kratos, job, &side, progress, quiesce).await {
+    let outcome = match run_locked(kratos, job, asked, &side, progress, quiesce).await {
         // Asked while the lock is held: the one in the way is none of ours.
         Err(failure) => Err(name_lockers(&side, failure).await),
         outcome => outcome,
@@ -63,6 +65,7 @@ pub async fn run(
 async fn run_locked(
     kratos: &Kratos,
     job: &Job,
+    asked: Option<&ProgramMigrations>,
     side: &Connection,
     progress: &UnboundedSender<Progress>,
     quiesce: impl Future<Output = ()>,
@@ -72,9 +75,9 @@ async fn run_locked(
     }
     // Asked before Kratos, because it tells a missing privilege better.
     if catalog::applied_versions(side).await?.is_none() && !catalog::has_tables(side).await? {
-        return run_fresh(kratos, job, side, progress, quiesce).await;
+        return run_fresh(kratos, job, asked, side, progress, quiesce).await;
     }
-    let program = program(kratos, &job.version, &job.dsn).await?;
+    let program = ProgramMigrations::asked_or_ask(asked, kratos, &job.version, &job.dsn).await?;
     let before = look(side, &program.known).await?;
     if before.is_newer() {
         return Err(Failure::Newer { unknown: before.unknown.len(), version: job.version.to_string() });
@@ -98,26 +101,28 @@ async fn run_locked(
     run.lift(outcome).await
 }
 
-/// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is asked
-/// while it migrates.
+/// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is
+/// asked, if nobody has, while it migrates.
 async fn run_fresh(
     kratos: &Kratos,
     job: &Job,
+    asked: Option<&ProgramMigrations>,
     side: &Connection,
     progress: &UnboundedSender<Progress>,
     quiesce: impl Future<Output = ()>,
 ) -> Outcome {
     respect_administrator(job, side).await?;
     refuse_without_rights(job, side, None).await?;
-    let (nothing, prepared) = (Program::default(), Prepared::default());
+    let (nothing, prepared) = (ProgramMigrations::default(), Prepared::default());
     let before = Schema::compare(&BTreeSet::new(), &nothing.known, true);
     let run = Run { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
     quiesce.await;
     let begun = Instant::now();
     let mut trail = Trail { begun: run.clock().await?, ..Trail::default() };
     say(progress, format!("a fresh database for {}; timeout {} s", job.version, job.timeout));
+    let ask = ProgramMigrations::asked_or_ask(asked, kratos, &job.version, &job.dsn);
     let attempt = run.attempt(&before, begun + job.timeout.duration(), &mut trail);
-    let (program, end) = tokio::join!(program(kratos, &job.version, &job.dsn), attempt);
+    let (program, end) = tokio::join!(ask, attempt);
     let (program, end, counts) = (program?, end?, Counts::new());
     let elapsed = begun.elapsed();
     verdict(Facts { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end).await
@@ -158,7 +163,7 @@ struct Run<'a> {
     kratos: &'a Kratos,
     job: &'a Job,
     side: &'a Connection,
-    program: &'a Program,
+    program: &'a ProgramMigrations,
     before: &'a Schema,
     prepared: &'a Prepared,
     progress: &'a UnboundedSender<Progress>,

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::counts::{self, Counts};
 use super::job::{Job, connect};
 use super::outcome::{Failure, Outcome, Reached, Report, Trail};
+use super::program::ProgramMigrations;
 use super::repair::{Diagnosis, diagnose};
 use super::schema::Schema;
-use super::survey::{Program, look};
+use super::survey::look;
 use crate::kratos::program::command;
 use crate::postgres::{self, Connection, catalog};
 
@@ -24,7 +25,7 @@ pub(super) enum End {
 /// What the verdict is made of.
 pub(super) struct Facts<'a> {
     pub job: &'a Job,
-    pub program: &'a Program,
+    pub program: &'a ProgramMigrations,
     pub before: &'a Schema,
     pub counts: &'a Counts,
     pub elapsed: Duration,
@@ -109,7 +110,7 @@ mod tests {
             force: false,
             cancel: None,
         };
-        let (program, counts) = (Program::default(), Counts::new());
+        let (program, counts) = (ProgramMigrations::default(), Counts::new());
         let before = Schema::compare(&BTreeSet::new(), &program.known, true);
         let steps = vec![("20250708190000000000".to_owned(), 7)];
         let trail = Trail { begun: "2026-01-01T00:00:00Z".to_owned(), digest: None, steps };

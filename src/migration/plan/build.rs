@@ -1,6 +1,7 @@
 //! From what was seen and read to the plan: one step for each pending migration, and the totals.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -40,13 +41,13 @@ pub struct Pace {
 impl Pace {
     /// Twice what the same took on the scratch database. Without one: three times what the program took to start and
     /// list its migrations, and 20 ms for each (Kratos takes 2 to 15 ms, and each is some round trips).
-    pub fn new(replay: Option<&Replay>, asking: Option<f64>, pending: usize) -> Self {
+    pub fn new(replay: Option<&Replay>, asked: Option<Duration>, pending: usize) -> Self {
         let replayed = replay.filter(|replay| !replay.traces.is_empty());
         if let Some(replay) = replayed {
             let each = 2.0 * replay.seconds / count(replay.traces.len());
             return Self { start: 0.0, each };
         }
-        let start = if pending == 0 { 0.0 } else { 3.0 * asking.unwrap_or(0.5) };
+        let start = if pending == 0 { 0.0 } else { 3.0 * asked.map_or(0.5, |took| took.as_secs_f64()) };
         Self { start, each: 0.02 }
     }
 }

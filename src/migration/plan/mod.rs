@@ -16,7 +16,7 @@ mod replay;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::iter::repeat;
 
 use serde::Serialize;
 
@@ -26,8 +26,9 @@ pub use work::Work;
 use super::job::CONNECT;
 use super::lockers::name_lockers;
 use super::outcome::Failure;
+use super::program::ProgramMigrations;
 use super::repair::{Diagnosis, diagnose};
-use super::schema::{Known, Migration, MigrationVersion, Schema};
+use super::schema::{Known, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::program::command::{Kratos, ListedMigration};
 use crate::postgres::{Connection, Dsn, Error, catalog, tables};
@@ -144,8 +145,15 @@ pub struct Touched {
 ///
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
 /// by a newer Kratos; and with a program so old that what is pending cannot be told (before v25, but for v1.3.1).
-pub async fn plan(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Plan, Failure> {
-    make(kratos, version, dsn, true).await
+///
+/// `asked` is what the program told before, if it was asked.
+pub async fn plan(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
+) -> Result<Plan, Failure> {
+    make(kratos, version, dsn, asked, true).await
 }
 
 /// The same for a run, whose preflight looks for obstacles itself.
@@ -153,20 +161,22 @@ pub(super) async fn plan_of_run(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    program: &ProgramMigrations,
 ) -> Result<Plan, Failure> {
-    make(kratos, version, dsn, false).await
+    make(kratos, version, dsn, Some(program), false).await
 }
 
 async fn make(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
     with_obstacle: bool,
 ) -> Result<Plan, Failure> {
     let with_settings =
         SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
     let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
-    let made = make_on(&connection, kratos, version, dsn, with_obstacle).await;
+    let made = make_on(&connection, kratos, version, dsn, asked, with_obstacle).await;
     let made = match made {
         Err(failure) => Err(name_lockers(&connection, failure).await),
         made => made,
@@ -180,14 +190,13 @@ async fn make_on(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
     with_obstacle: bool,
 ) -> Result<Plan, Failure> {
-    let begun = Instant::now();
-    let listed = listed(kratos, version, dsn).await?;
-    let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
+    let program = ProgramMigrations::asked_or_ask(asked, kratos, version, dsn).await?;
+    let listed = listed(&program, version)?;
     let rows = catalog::applied_versions(connection).await?.unwrap_or_default();
-    let known = Known::Listed(listed.iter().map(|listed| listed.migration.clone()).collect());
-    let schema = Schema::compare(&rows, &known, false);
+    let schema = Schema::compare(&rows, &program.known, false);
     if schema.is_newer() {
         return Err(Failure::Newer { unknown: schema.unknown.len(), version: version.to_string() });
     }
@@ -208,10 +217,10 @@ async fn make_on(
         }
     };
     let obstacle = match with_obstacle && !pending.is_empty() {
-        true => obstacle(connection, &listed).await?,
+        true => obstacle(connection, &program.listed).await?,
         false => None,
     };
-    let pace = Pace::new(replayed.as_ref(), asking, pending.len());
+    let pace = Pace::new(replayed.as_ref(), program.took, pending.len());
     let pending: Vec<_> =
         listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();
     let plan = build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace);
@@ -220,16 +229,13 @@ async fn make_on(
 
 /// What every run would fail at. A program that does not show its SQL gives nothing to tell that from, and a table that is
 /// too big to be searched in time is left to the preflight, which says so.
-async fn obstacle(connection: &Connection, listed: &[Listed]) -> Result<Option<Obstacle>, Failure> {
-    let shown = |listed: &Listed| {
-        let Migration { version, name } = &listed.migration;
-        let content = listed.content.clone()?;
-        Some(ListedMigration { version: version.to_string(), name: name.clone(), content })
-    };
-    let Some(shown) = listed.iter().map(shown).collect::<Option<Vec<_>>>() else { return Ok(None) };
+async fn obstacle(connection: &Connection, listed: &[ListedMigration]) -> Result<Option<Obstacle>, Failure> {
+    if listed.is_empty() {
+        return Ok(None);
+    }
     let set = connection.client().batch_execute(SEARCH).await;
     set.map_err(|error| connection.explain(&error))?;
-    match diagnose(connection, &shown).await {
+    match diagnose(connection, listed).await {
         Ok(diagnosis) => Ok(Obstacle::of(&diagnosis)),
         Err(Error::Canceled { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -237,24 +243,15 @@ async fn obstacle(connection: &Connection, listed: &[Listed]) -> Result<Option<O
 }
 
 /// The migrations that the program knows, with their SQL if it tells.
-async fn listed(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Vec<Listed>, Failure> {
-    if version.has_migration_status() {
-        let read = |ListedMigration { version, name, content }| {
-            let no_number =
-                || Failure::Program(format!("Kratos lists a migration {version:?}, which is no number"));
-            let version = MigrationVersion::parse(&version).ok_or_else(no_number)?;
-            Ok(Listed { migration: Migration { version, name }, content: Some(content) })
-        };
-        return kratos.migrations(dsn).await?.into_iter().map(read).collect();
-    }
-    match Known::of_program_without_status(version) {
-        Known::Listed(migrations) => {
-            Ok(migrations.into_iter().map(|migration| Listed { migration, content: None }).collect())
-        }
-        Known::UpTo(_) => Err(Failure::Program(format!(
+fn listed(program: &ProgramMigrations, version: &WorkloadVersion) -> Result<Vec<Listed>, Failure> {
+    let Known::Listed(migrations) = &program.known else {
+        return Err(Failure::Program(format!(
             "Kratos {version} cannot tell which of its migrations are pending, so there is no plan"
-        ))),
-    }
+        )));
+    };
+    let contents = program.listed.iter().map(|listed| Some(listed.content.clone()));
+    let listed = migrations.iter().cloned().zip(contents.chain(repeat(None)));
+    Ok(listed.map(|(migration, content)| Listed { migration, content }).collect())
 }
 
 impl Plan {

@@ -113,7 +113,7 @@ impl Server {
     }
 
     pub async fn plan(&self, release: &str, dsn: &Dsn) -> Plan {
-        plan(&self.kratos(release), &version(release), dsn).await.unwrap()
+        plan(&self.kratos(release), &version(release), dsn, None).await.unwrap()
     }
 
     /// The scratch databases that belong to the role of `dsn`.

@@ -118,7 +118,7 @@ async fn a_run_that_lost_its_lock_goes_no_further() {
 
     let (progress, mut told) = mpsc::unbounded_channel();
     let (kratos, job) = (kratos(&world, "0=0"), job(&database, 60));
-    let running = tokio::spawn(async move { run(&kratos, &job, &progress, async {}).await });
+    let running = tokio::spawn(async move { run(&kratos, &job, None, &progress, async {}).await });
     while let Some(progress) = told.recv().await {
         if matches!(progress, Progress::Step(text) if text.starts_with("a lock was not free")) {
             break;

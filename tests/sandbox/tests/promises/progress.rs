@@ -22,7 +22,7 @@ async fn a_backfill_tells_how_far_it_is() {
     operator.batch_execute(SLOW_BATCHES).await.unwrap();
 
     let (progress, mut told) = mpsc::unbounded_channel();
-    let report = run(&kratos(&world, "0=0"), &job(&database, 120), &progress, async {}).await.unwrap();
+    let report = run(&kratos(&world, "0=0"), &job(&database, 120), None, &progress, async {}).await.unwrap();
     assert_eq!(report.applied, 7);
     drop(progress);
     let mut steps = Vec::new();
