@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::preconditions::{Target, target};
 use super::show::{failed, show};
-use super::standing::{Standing, standing};
+use super::standing::{DatabaseStanding, standing};
 use crate::charm::{Observed, SchemaKnowledge, way_back_command};
 use crate::integrations::runs::Run;
 use crate::juju::{self, Agent};
@@ -36,7 +36,7 @@ pub async fn run(agent: &Agent, observed: &Observed) -> juju::Result<()> {
             return agent.action_fail(&format!("The database was not asked; run again: {again}")).await;
         }
     };
-    let Standing { fence, lock, .. } = match standing(&dsn).await {
+    let DatabaseStanding { fence, lock, .. } = match standing(&dsn).await {
         Ok(standing) => standing,
         Err(failure) => {
             let text = failed("The database does not answer", &failure, observed, &again);

@@ -366,7 +366,7 @@ fn costly_questions_are_asked_only_when_something_depends_on_them() {
 fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
     let mut observed = ready();
     container(&mut observed).version = Version::Known(WorkloadVersion::parse("v1.1.0").unwrap());
-    let known = Known::of_program_without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
+    let known = Known::without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
     let untold = Schema::compare(&BTreeSet::from([APPLIED.to_owned()]), &known, false);
     observed.schema = SchemaKnowledge::Known(untold.clone());
     assert!(status(&observed).contains("Waiting for database migration: juju run"), "{}", status(&observed));

@@ -18,6 +18,7 @@ mod program;
 pub mod repair;
 mod run;
 mod schema;
+mod sessions;
 mod sql;
 mod stop;
 mod survey;
@@ -32,6 +33,7 @@ pub use output::Progress;
 pub use program::ProgramMigrations;
 pub use run::run;
 pub use schema::{Known, Migration, MigrationVersion, Schema};
+pub use sessions::OUR_SESSIONS;
 pub use survey::{Survey, lift_leftover_fence, survey};
 pub use timeout::{InvalidTimeout, Timeout};
 

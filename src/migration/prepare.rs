@@ -9,7 +9,7 @@ use super::job::Job;
 use super::outcome::Failure;
 use super::output::{Progress, say};
 use super::plan::{Mode, Plan, plan_of_run};
-use super::preflight::{Facts, own_tables, preflight};
+use super::preflight::{PlannedRun, own_tables, preflight};
 use super::program::ProgramMigrations;
 use super::schema::Schema;
 use crate::kratos::program::command::Kratos;
@@ -47,7 +47,7 @@ pub(super) async fn prepare(
     };
     let touched: Vec<String> = plan.iter().flat_map(touched).collect();
     let own = plan.as_ref().filter(|plan| is_clear(plan)).map_or_else(Vec::new, |_| own_tables(&touched));
-    let facts = Facts {
+    let run = PlannedRun {
         dsn: &job.dsn,
         schema,
         listed: &program.listed,
@@ -57,7 +57,7 @@ pub(super) async fn prepare(
         timeout: job.timeout,
         force: job.force,
     };
-    let report = preflight(side, facts).await;
+    let report = preflight(side, run).await;
     if let Some(refusal) = report.refusal() {
         return Err(Failure::Refused(refusal));
     }

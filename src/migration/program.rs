@@ -33,7 +33,7 @@ impl ProgramMigrations {
     /// Asks the program, or takes what is known of one that cannot be asked.
     pub async fn ask(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Self, Failure> {
         if !version.has_migration_status() {
-            let known = Known::of_program_without_status(version);
+            let known = Known::without_status(version);
             return Ok(Self { known, listed: Vec::new(), took: None });
         }
         let begun = Instant::now();

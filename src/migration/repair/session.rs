@@ -14,9 +14,10 @@ use crate::migration::job::connect;
 use crate::migration::leftovers::end_leftovers;
 use crate::migration::lockers::name_lockers;
 use crate::migration::outcome::Failure;
-use crate::migration::preflight::{OUR_SESSIONS, refuse_pooler};
+use crate::migration::preflight::refuse_pooler;
 use crate::migration::program::ProgramMigrations;
 use crate::migration::run::name_holder;
+use crate::migration::sessions::OUR_SESSIONS;
 use crate::migration::survey::{bare, lift, look};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
 

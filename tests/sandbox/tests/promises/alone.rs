@@ -1,6 +1,6 @@
 //! P1, P5: at most one migration at a time, and a refused one changes nothing.
 
-use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::migration::{Progress, lift_leftover_fence, run};
 use kratos_operator::postgres::{AdvisoryLock, LockKey, fence};
 use tokio::sync::mpsc;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kratos_operator::kratos::WorkloadVersion;
 use kratos_operator::kratos::program::command::Kratos;
-use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::migration::repair::{apply, diagnose};
 use kratos_operator::migration::{Job, Outcome, Timeout, run};
 use kratos_operator::postgres::{
