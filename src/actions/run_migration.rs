@@ -12,7 +12,7 @@ use super::preconditions::{Target, same_versions, target};
 use super::show::{MOST_LINES, note};
 use crate::charm::{Observed, migrate, way_back};
 use crate::juju::{self, Agent};
-use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
+use crate::migration::{self, Failure, Job, Outcome, RunEvent, Timeout};
 use crate::pebble::Client;
 
 /// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
@@ -63,7 +63,7 @@ fn checked(observed: &Observed, again: &str, force: bool) -> Result<Target, Stri
 }
 
 /// Shows the progress while it comes, several lines at a time.
-async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::Result<()> {
+async fn log(agent: &Agent, mut progress: UnboundedReceiver<RunEvent>) -> juju::Result<()> {
     while let Some(first) = progress.recv().await {
         let mut lines = vec![text(first)];
         let until = Instant::now() + GATHER;
@@ -81,10 +81,10 @@ async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::
     Ok(())
 }
 
-fn text(progress: Progress) -> String {
+fn text(progress: RunEvent) -> String {
     match progress {
-        Progress::Step(text) => format!("migration: {text}"),
-        Progress::Line(text) => text,
+        RunEvent::Step(text) => format!("migration: {text}"),
+        RunEvent::Line(text) => text,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::integrations::database::Answer;
 use crate::juju::{self, Agent, Scope, Status, StatusKind};
 use crate::kratos::names::{COURIER, KRATOS, SERVICE_CHANGE};
 use crate::kratos::program::command::Kratos;
-use crate::migration::{self, Job, Outcome, Progress, Timeout};
+use crate::migration::{self, Job, Outcome, RunEvent, Timeout};
 use crate::pebble::{self, Client, ServiceStatus};
 
 /// The job of a dispatch that should migrate by itself: on the leader, for a database from which no Kratos ever
@@ -55,7 +55,7 @@ pub async fn automatic(
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let note = async {
         while let Some(progress) = receiver.recv().await {
-            if let Progress::Step(text) = progress {
+            if let RunEvent::Step(text) = progress {
                 tracing::info!("migration: {text}");
             }
         }
@@ -74,7 +74,7 @@ pub async fn migrate(
     pebble: &Client,
     observed: &mut Observed,
     job: &Job,
-    progress: UnboundedSender<Progress>,
+    progress: UnboundedSender<RunEvent>,
 ) -> juju::Result<Outcome> {
     let maintenance = Status::new(StatusKind::Maintenance, "Migrating the database");
     let is_newer = matches!(&observed.schema, SchemaKnowledge::Known(schema) if schema.is_newer());

@@ -24,7 +24,7 @@ use crate::integrations::peers::PeerRelation;
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
 use crate::kratos::names::{CA_PATH, CONFIG_PATH, STAMP_PATH};
 use crate::kratos::{Place, Secret, WorkloadVersion};
-use crate::migration::{Counts, Failure, Known, Migration, MigrationVersion, Report, Schema, Trail};
+use crate::migration::{Counts, Failure, Known, Migration, MigrationReport, MigrationVersion, Schema, Trail};
 use crate::pebble::{CheckInfo, Service, ServiceInfo, Startup};
 
 const PENDING: &str = "20260114175904000000";
@@ -371,7 +371,7 @@ fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
     observed.schema = SchemaKnowledge::Known(untold.clone());
     assert!(status(&observed).contains("Waiting for database migration: juju run"), "{}", status(&observed));
     let (counts, trail) = (Counts::new(), Trail::default());
-    let report = Report { applied: 1, elapsed: Duration::ZERO, schema: untold, counts, trail };
+    let report = MigrationReport { applied: 1, elapsed: Duration::ZERO, schema: untold, counts, trail };
     let migrated = Observed { migration: Some(Ok(report)), ..observed.clone() };
     assert!(matches!(desired(&migrated).service, DesiredService::Running(_)));
     observed.peers.as_mut().unwrap().application = bag(&[("migration_version_3", "\"v1.1.0\"")]);

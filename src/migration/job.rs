@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::outcome::Failure;
+use super::failure::Failure;
 use super::sessions::PREFIX;
 use super::timeout::Timeout;
 use crate::kratos::WorkloadVersion;

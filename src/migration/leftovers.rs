@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::outcome::Failure;
+use super::failure::Failure;
 use super::sessions::PREFIX;
 use crate::postgres::{self, Connection, activity};
 

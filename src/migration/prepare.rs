@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::failure::Failure;
 use super::job::Job;
-use super::outcome::Failure;
-use super::output::{Progress, say};
-use super::plan::{Mode, Plan, plan_of_run};
+use super::output::{RunEvent, say};
+use super::plan::{MigrationPlan, Mode, plan_of_run};
 use super::preflight::{PlannedRun, own_tables, preflight};
 use super::program::ProgramMigrations;
 use super::schema::Schema;
@@ -34,7 +34,7 @@ pub(super) async fn prepare(
     side: &Connection,
     program: &ProgramMigrations,
     schema: &Schema,
-    progress: &UnboundedSender<Progress>,
+    progress: &UnboundedSender<RunEvent>,
 ) -> Result<Prepared, Failure> {
     let plan = match plan_of_run(kratos, &job.version, &job.dsn, program).await {
         Ok(plan) => Some(plan),
@@ -79,10 +79,10 @@ pub(super) async fn prepare(
 }
 
 /// Whether the plan names all tables that are touched.
-fn is_clear(plan: &Plan) -> bool {
+fn is_clear(plan: &MigrationPlan) -> bool {
     plan.migrations.iter().all(|step| !step.is_unclear)
 }
 
-fn touched(plan: &Plan) -> Vec<String> {
+fn touched(plan: &MigrationPlan) -> Vec<String> {
     plan.migrations.iter().flat_map(|step| &step.tables).map(|touched| touched.table.clone()).collect()
 }

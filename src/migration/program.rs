@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use super::outcome::Failure;
+use super::failure::Failure;
 use super::schema::{Known, Migration, MigrationVersion};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::program::command::{Kratos, ListedMigration};

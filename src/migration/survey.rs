@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::failure::Failure;
 use super::job::connect;
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
-use super::outcome::Failure;
 use super::program::ProgramMigrations;
 use super::schema::{Known, Schema};
 use super::sessions::OUR_SESSIONS;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::classify::{Effect, Shadow};
 use super::lock::LockMode;
+use super::model::{Method, MigrationPlan, Mode, Step, Touched};
 use super::replay::{Replay, Trace};
+use super::shadow::{Shadow, TableEffect};
 use super::work::Work;
-use super::{Method, Mode, Plan, Step, Touched};
 use crate::kratos::WorkloadVersion;
 use crate::migration::repair::is_autocommit;
 use crate::migration::schema::{Migration, MigrationVersion};
@@ -61,7 +61,7 @@ pub fn plan(
     tables: &BTreeMap<String, Table>,
     keys: &[ForeignKey],
     pace: Pace,
-) -> Plan {
+) -> MigrationPlan {
     let mut shadow = Shadow::new(tables, keys);
     let steps: Vec<_> =
         pending.iter().map(|pending| step(pending, replay, &mut shadow, tables, pace)).collect();
@@ -70,7 +70,7 @@ pub fn plan(
         // Whatever it is, it is taken not to be more than writing everything anew.
         estimate += tables.values().map(|table| Work::Rewrite.seconds(table)).sum::<f64>();
     }
-    Plan {
+    MigrationPlan {
         version: version.to_string(),
         method,
         digest: digest(&steps),
@@ -98,7 +98,7 @@ fn step(
     told.is_unclear |= content.is_none();
     if mode == Mode::Code {
         let lock = LockMode::RowExclusive;
-        let backfill = |table| Effect { table, lock, work: Some(Work::Backfill) };
+        let backfill = |table| TableEffect { table, lock, work: Some(Work::Backfill) };
         let named = shadow.named_in(name);
         told.is_unclear = named.is_empty();
         told.effects = named.into_iter().flatten().map(backfill).collect();
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    fn planned(pending: &[Listed], replay: Option<&Replay>) -> Plan {
+    fn planned(pending: &[Listed], replay: Option<&Replay>) -> MigrationPlan {
         let table = Table {
             rows: Some(1_000_000),
             heap_bytes: 200 << 20,

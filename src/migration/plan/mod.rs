@@ -11,23 +11,24 @@ mod build;
 mod classify;
 mod cursor;
 mod lock;
+mod model;
 mod render;
 mod replay;
+mod shadow;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::iter::repeat;
 
-use serde::Serialize;
-
 pub use lock::LockMode;
+pub use model::{Method, MigrationPlan, Mode, Obstacle, Step, Touched};
 pub use work::Work;
 
+use super::failure::Failure;
 use super::job::CONNECT;
 use super::lockers::name_lockers;
-use super::outcome::Failure;
 use super::program::ProgramMigrations;
-use super::repair::{Diagnosis, diagnose};
+use super::repair::diagnose;
 use super::schema::{Known, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::program::command::{Kratos, ListedMigration};
@@ -41,106 +42,6 @@ const SETTINGS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("default_transacti
 
 /// Nulls are searched in whole tables.
 const SEARCH: &str = "SET statement_timeout = '10s'";
-/// The kind of an obstacle that no repair is known for.
-const UNKNOWN: &str = "unknown";
-
-/// The plan of a migration.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Plan {
-    /// The Kratos that would migrate, e.g. `v26.2.0`.
-    pub version: String,
-    pub method: Method,
-    /// What is pending, in the order in which it is applied.
-    pub migrations: Vec<Step>,
-    /// The tables that nobody can read during some migration, with the seconds for which at most, in all.
-    pub blocks_reads: BTreeMap<String, f64>,
-    /// The same for those that nobody can write to.
-    pub blocks_writes: BTreeMap<String, f64>,
-    /// How long the run takes at most, in seconds, as far as the sizes tell.
-    pub estimate_seconds: f64,
-    /// For `run-migration timeout=…`, in seconds.
-    pub suggested_timeout: u64,
-    /// What every run fails at until it is mended.
-    pub obstacle: Option<Obstacle>,
-    /// SHA-256 in hexadecimal of the pending versions and their locks, in order; sizes do not enter.
-    pub digest: String,
-}
-
-/// A state of the database in which every run fails, as `repair-migration` tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Obstacle {
-    /// `wedge-a`, `wedge-b` or `unknown`: then there is no repair.
-    pub kind: &'static str,
-    /// What was found, and what a repair would do.
-    pub text: String,
-}
-
-impl Obstacle {
-    fn of(diagnosis: &Diagnosis) -> Option<Self> {
-        let is_one = *diagnosis != Diagnosis::None;
-        is_one.then(|| Self { kind: diagnosis.kind(), text: diagnosis.to_string() })
-    }
-
-    /// Whether `repair-migration` has a way out.
-    pub fn is_repairable(&self) -> bool {
-        self.kind != UNKNOWN
-    }
-}
-
-/// How the locks were found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "by")]
-pub enum Method {
-    /// On a scratch database of the same server; those of autocommit migrations from their SQL.
-    Measured,
-    /// From the SQL that the program carries, or from nothing where it carries none.
-    Classified { why: String },
-}
-
-/// One pending migration.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Step {
-    pub version: String,
-    pub name: String,
-    pub mode: Mode,
-    /// The tables that are in production now, by name.
-    pub tables: Vec<Touched>,
-    /// More may be touched than `tables` says.
-    pub is_unclear: bool,
-    /// How long it takes at most; its locks are held at most as long.
-    pub seconds: f64,
-}
-
-/// How a migration runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// In one transaction with its bookkeeping: all of it or nothing.
-    Transaction,
-    /// Statement by statement, the bookkeeping last: ended in between it is half done.
-    Autocommit,
-    /// A program in Kratos, in batches, each a statement of its own.
-    Code,
-}
-
-/// A table that a migration touches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Touched {
-    pub table: String,
-    /// An estimate; `None` if nobody has counted.
-    pub rows: Option<u64>,
-    /// With indexes and TOAST.
-    pub bytes: u64,
-    /// The strongest that is taken.
-    pub lock: LockMode,
-    /// What grows with the size; empty if it is done at once.
-    pub work: Vec<Work>,
-}
-
 /// Makes the plan. Nothing is changed but for a scratch database, which is gone again when this returns.
 ///
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
@@ -152,7 +53,7 @@ pub async fn plan(
     version: &WorkloadVersion,
     dsn: &Dsn,
     asked: Option<&ProgramMigrations>,
-) -> Result<Plan, Failure> {
+) -> Result<MigrationPlan, Failure> {
     make(kratos, version, dsn, asked, true).await
 }
 
@@ -162,7 +63,7 @@ pub(super) async fn plan_of_run(
     version: &WorkloadVersion,
     dsn: &Dsn,
     program: &ProgramMigrations,
-) -> Result<Plan, Failure> {
+) -> Result<MigrationPlan, Failure> {
     make(kratos, version, dsn, Some(program), false).await
 }
 
@@ -172,7 +73,7 @@ async fn make(
     dsn: &Dsn,
     asked: Option<&ProgramMigrations>,
     with_obstacle: bool,
-) -> Result<Plan, Failure> {
+) -> Result<MigrationPlan, Failure> {
     let with_settings =
         SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
     let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
@@ -192,7 +93,7 @@ async fn make_on(
     dsn: &Dsn,
     asked: Option<&ProgramMigrations>,
     with_obstacle: bool,
-) -> Result<Plan, Failure> {
+) -> Result<MigrationPlan, Failure> {
     let program = ProgramMigrations::asked_or_ask(asked, kratos, version, dsn).await?;
     let listed = listed(&program, version)?;
     let rows = catalog::applied_versions(connection).await?.unwrap_or_default();
@@ -224,7 +125,7 @@ async fn make_on(
     let pending: Vec<_> =
         listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();
     let plan = build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace);
-    Ok(Plan { obstacle, ..plan })
+    Ok(MigrationPlan { obstacle, ..plan })
 }
 
 /// What every run would fail at. A program that does not show its SQL gives nothing to tell that from, and a table that is
@@ -236,7 +137,7 @@ async fn obstacle(connection: &Connection, listed: &[ListedMigration]) -> Result
     let set = connection.client().batch_execute(SEARCH).await;
     set.map_err(|error| connection.explain(&error))?;
     match diagnose(connection, listed).await {
-        Ok(diagnosis) => Ok(Obstacle::of(&diagnosis)),
+        Ok(diagnosis) => Ok(Obstacle::from_diagnosis(&diagnosis)),
         Err(Error::Canceled { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -252,17 +153,4 @@ fn listed(program: &ProgramMigrations, version: &WorkloadVersion) -> Result<Vec<
     let contents = program.listed.iter().map(|listed| Some(listed.content.clone()));
     let listed = migrations.iter().cloned().zip(contents.chain(repeat(None)));
     Ok(listed.map(|(migration, content)| Listed { migration, content }).collect())
-}
-
-impl Plan {
-    /// The plan for people: a table, the totals and the command to run next for `application`. Its lines have at
-    /// most 100 characters, but for names and reasons that are longer themselves.
-    pub fn render(&self, application: &str) -> String {
-        render::render(self, application)
-    }
-
-    /// The plan in a few small values, for the results of an action.
-    pub fn results(&self) -> BTreeMap<String, String> {
-        render::results(self)
-    }
 }

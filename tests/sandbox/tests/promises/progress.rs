@@ -1,6 +1,6 @@
 //! What a run tells while it goes on.
 
-use kratos_operator::migration::{Progress, run};
+use kratos_operator::migration::{RunEvent, run};
 use tokio::sync::mpsc;
 
 use crate::support::*;
@@ -27,7 +27,7 @@ async fn a_backfill_tells_how_far_it_is() {
     drop(progress);
     let mut steps = Vec::new();
     while let Some(progress) = told.recv().await {
-        if let Progress::Step(text) = progress {
+        if let RunEvent::Step(text) = progress {
             steps.push(text);
         }
     }
