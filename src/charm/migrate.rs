@@ -10,7 +10,7 @@ use crate::integrations::database::Answer;
 use crate::juju::{self, Agent, Scope, Status, StatusKind, tolerate};
 use crate::kratos::names::{COURIER, KRATOS, SERVICE_CHANGE};
 use crate::kratos::program::command::Kratos;
-use crate::migration::{self, Job, Progress, Timeout};
+use crate::migration::{self, Job, RunEvent, Timeout};
 use crate::pebble::{self, Client, ServiceStatus};
 
 /// What a dispatch does by itself about the database: it lifts a write fence that a killed run left, and migrates a database
@@ -75,7 +75,7 @@ async fn automatic(
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let note = async {
         while let Some(progress) = receiver.recv().await {
-            if let Progress::Step(text) = progress {
+            if let RunEvent::Step(text) = progress {
                 tracing::info!("migration: {text}");
             }
         }
@@ -95,7 +95,7 @@ pub async fn migrate(
     pebble: &Client,
     observed: &Observed,
     job: &Job,
-    progress: UnboundedSender<Progress>,
+    progress: UnboundedSender<RunEvent>,
 ) -> juju::Result<MigrationRun> {
     let is_pending = matches!(&observed.schema, SchemaKnowledge::Known(schema) if !schema.is_newer())
         && !is_migrated(observed);
@@ -110,8 +110,9 @@ pub async fn migrate(
             tracing::warn!("cannot stop the services before the migration: {error}");
         }
     };
+    let kratos = Kratos::Workload(pebble.clone());
     let begun = Instant::now();
-    let outcome = migration::run(&Kratos::Workload(pebble.clone()), job, &progress, stop).await;
+    let outcome = migration::run(&kratos, job, observed.program.as_ref(), &progress, stop).await;
     let took = begun.elapsed();
     // A run that was refused has stopped nothing.
     let services = match observed.container() {

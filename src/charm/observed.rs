@@ -14,7 +14,7 @@ use crate::integrations::peers::PeerRelation;
 use crate::juju::{CharmUrl, Context, Port, Status};
 use crate::kratos::{Place, Secret, WorkloadVersion};
 use crate::kubernetes::{ConfigMap, Error, StatefulSet};
-use crate::migration::{Outcome, Schema};
+use crate::migration::{Outcome, ProgramMigrations, Schema};
 use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 
 /// The world as one dispatch sees it.
@@ -44,6 +44,8 @@ pub struct Observed {
     pub opened_ports: BTreeSet<Port>,
     pub status: Status,
     pub workload: Workload,
+    /// The migrations that the program carries, if it was asked for them.
+    pub program: Option<ProgramMigrations>,
     pub schema: SchemaKnowledge,
     /// Who raised the write fence that is up in the database, if it is one of ours and the schema was asked for.
     pub fence: Option<String>,

@@ -23,7 +23,7 @@ use crate::integrations::peers::PeerRelation;
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
 use crate::kratos::names::{CA_PATH, CONFIG_PATH, STAMP_PATH};
 use crate::kratos::{Place, Secret, WorkloadVersion};
-use crate::migration::{Counts, Failure, Known, Migration, MigrationVersion, Report, Schema, Trail};
+use crate::migration::{Counts, Failure, Known, Migration, MigrationReport, MigrationVersion, Schema, Trail};
 use crate::pebble::{CheckInfo, Service, ServiceInfo, Startup};
 
 const PENDING: &str = "20260114175904000000";
@@ -105,6 +105,7 @@ pub fn ready() -> Observed {
             version: Version::Known(WorkloadVersion::parse("v26.2.0").unwrap()),
             ..Container::default()
         }),
+        program: None,
         schema: schema(&[APPLIED, PENDING], false),
         fence: None,
         migration: None,
@@ -375,12 +376,12 @@ fn costly_questions_are_asked_only_when_something_depends_on_them() {
 fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
     let mut observed = ready();
     container(&mut observed).version = Version::Known(WorkloadVersion::parse("v1.1.0").unwrap());
-    let known = Known::of_program_without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
+    let known = Known::without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
     let untold = Schema::compare(&BTreeSet::from([APPLIED.to_owned()]), &known, false);
     observed.schema = SchemaKnowledge::Known(untold.clone());
     assert!(status(&observed).contains("Waiting for database migration: juju run"), "{}", status(&observed));
     let (counts, trail) = (Counts::new(), Trail::default());
-    let report = Report { applied: 1, elapsed: Duration::ZERO, schema: untold, counts, trail };
+    let report = MigrationReport { applied: 1, elapsed: Duration::ZERO, schema: untold, counts, trail };
     let migrated = Observed { migration: Some(Ok(report)), ..observed.clone() };
     assert!(matches!(desired(&migrated).service, DesiredService::Running(_)));
     observed.peers.as_mut().unwrap().application = bag(&[("migration_version_3", "\"v1.1.0\"")]);

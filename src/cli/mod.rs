@@ -25,7 +25,7 @@ use arguments::{Area, Arguments, Migrate};
 use show::{note, print};
 use signals::Signals;
 use stop::Stop;
-use target::Target;
+use target::CommandTarget;
 
 /// The exit code for arguments and input that cannot be used (EX_USAGE).
 const USAGE: u8 = 64;
@@ -49,7 +49,7 @@ pub async fn main() -> ExitCode {
         .with_target(false)
         .init();
     let common = command.common().clone();
-    let target = match Target::find(&common).await {
+    let target = match CommandTarget::find(&common).await {
         Ok(target) => target,
         Err(text) => {
             note(&format!("kratos-operator: {text}"));
@@ -80,7 +80,7 @@ fn rendered(result: Result<(), String>) -> ExitCode {
 }
 
 /// Tells whether what was asked is done.
-async fn migrate(command: Migrate, target: &Target) -> Result<bool, Stop> {
+async fn migrate(command: Migrate, target: &CommandTarget) -> Result<bool, Stop> {
     let mut signals = Signals::listen()?;
     let json = command.common().json;
     match command {

@@ -4,19 +4,19 @@ use serde_json::json;
 
 use super::show::print;
 use super::stop::Stop;
-use super::target::Target;
+use super::target::CommandTarget;
 use crate::migration::lift_leftover_fence;
 use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, repair_now};
 
 /// Shows what is wrong and what a repair would do; tells whether all is well or a repair is known.
-pub async fn look(target: &Target, json: bool) -> Result<bool, Stop> {
+pub async fn look(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let found = diagnose(target).await?;
     show(target, json, &found, None, false);
     Ok(!matches!(found, Diagnosis::Unknown { .. }))
 }
 
 /// Repairs, and lifts a fence that a killed run left; tells whether nothing is wrong then.
-pub async fn apply(target: &Target, json: bool) -> Result<bool, Stop> {
+pub async fn apply(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let found = diagnose(target).await?;
     let who = target.who();
     if found.sql().is_none() {
@@ -26,18 +26,18 @@ pub async fn apply(target: &Target, json: bool) -> Result<bool, Stop> {
         show(target, json, &found, None, is_lifted);
         return Ok(is_well);
     }
-    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, &who);
+    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, None, &who);
     let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
     show(target, json, &now, Some(&sql), false);
     Ok(now == Diagnosis::None)
 }
 
-async fn diagnose(target: &Target) -> Result<Diagnosis, Stop> {
-    diagnose_now(&target.kratos, &target.version, &target.dsn).await.map_err(Stop::at("repair"))
+async fn diagnose(target: &CommandTarget) -> Result<Diagnosis, Stop> {
+    diagnose_now(&target.kratos, &target.version, &target.dsn, None).await.map_err(Stop::at("repair"))
 }
 
 /// Shows what is found now, after `done` was done and perhaps a fence was lifted.
-fn show(target: &Target, json: bool, found: &Diagnosis, done: Option<&str>, is_lifted: bool) {
+fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str>, is_lifted: bool) {
     let next = match found {
         Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => {
             Some(format!("{} --apply", target.command("repair")))

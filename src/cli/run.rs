@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use super::show::{Display, note, print};
 use super::signals::Signals;
 use super::stop::{Stop, advice};
-use super::target::Target;
-use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
+use super::target::CommandTarget;
+use crate::migration::{self, Failure, Job, Outcome, RunEvent, Timeout};
 
 /// Migrates and shows how; tells whether it succeeded. At a signal the run is stopped as at its timeout.
 pub async fn run(
-    target: &Target,
+    target: &CommandTarget,
     timeout: Timeout,
     force: bool,
     json: bool,
@@ -30,7 +30,7 @@ pub async fn run(
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let begun = Instant::now();
     let work = async {
-        let outcome = migration::run(&target.kratos, &job, &sender, async {}).await;
+        let outcome = migration::run(&target.kratos, &job, None, &sender, async {}).await;
         drop(sender);
         outcome
     };
@@ -44,14 +44,14 @@ pub async fn run(
                 },
                 name = signals.next() => {
                     request.send_replace(true);
-                    display.show(&Progress::Step(format!("{name}: the migration is stopped in order, which takes seconds")));
+                    display.show(&RunEvent::Step(format!("{name}: the migration is stopped in order, which takes seconds")));
                 }
             }
         }
         display.finish();
     };
     let (outcome, ()) = tokio::join!(work, show);
-    let end = End {
+    let end = RunEnd {
         target,
         outcome,
         seconds: begun.elapsed().as_secs_f64(),
@@ -71,8 +71,8 @@ pub async fn run(
 }
 
 /// What a run ended with.
-struct End<'a> {
-    target: &'a Target,
+struct RunEnd<'a> {
+    target: &'a CommandTarget,
     outcome: Outcome,
     seconds: f64,
     is_canceled: bool,
@@ -81,7 +81,7 @@ struct End<'a> {
     force: bool,
 }
 
-impl End<'_> {
+impl RunEnd<'_> {
     /// In the words of a command line.
     fn text(&self) -> String {
         match &self.outcome {

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde_json::json;
 
-use crate::migration::Progress;
+use crate::migration::RunEvent;
 
 /// The width of the bar, in characters.
 const BAR: usize = 30;
@@ -50,10 +50,10 @@ impl Display {
     }
 
     /// Shows what a run tells.
-    pub fn show(&mut self, progress: &Progress) {
+    pub fn show(&mut self, progress: &RunEvent) {
         let (event, text, indent) = match progress {
-            Progress::Step(text) => ("step", text, ""),
-            Progress::Line(text) => ("line", text, "  "),
+            RunEvent::Step(text) => ("step", text, ""),
+            RunEvent::Line(text) => ("line", text, "  "),
         };
         match self {
             Self::Json => print(&json!({ "event": event, "text": text }).to_string()),

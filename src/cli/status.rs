@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::show::print;
 use super::stop::Stop;
-use super::target::Target;
+use super::target::CommandTarget;
 use crate::migration::{Failure, Survey, survey};
 use crate::postgres::{Connection, Holder, LockKey, holder};
 
@@ -15,14 +15,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 const MOST_NAMES: usize = 30;
 
 /// Looks and shows; tells whether there is nothing to do: nothing is pending, nothing is newer, nothing is left of a run.
-pub async fn status(target: &Target, json: bool) -> Result<bool, Stop> {
+pub async fn status(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let (survey, holder) = look(target).await.map_err(Stop::at("status"))?;
     let is_well = survey.schema.is_current() && !is_left(&survey, holder.as_ref());
     print(&if json { to_json(target, &survey, holder).to_string() } else { text(target, &survey, holder) });
     Ok(is_well)
 }
 
-async fn look(target: &Target) -> Result<(Survey, Option<Holder>), Failure> {
+async fn look(target: &CommandTarget) -> Result<(Survey, Option<Holder>), Failure> {
     let connection = Connection::open(&target.dsn, "kratos-operator status", CONNECT).await?;
     let holder = holder(&connection, LockKey::MIGRATION).await?;
     connection.close().await;
@@ -35,7 +35,7 @@ fn is_left(survey: &Survey, holder: Option<&Holder>) -> bool {
 }
 
 /// What to run next; `None` if there is nothing to do here.
-fn next(target: &Target, survey: &Survey, holder: Option<&Holder>) -> Option<String> {
+fn next(target: &CommandTarget, survey: &Survey, holder: Option<&Holder>) -> Option<String> {
     let schema = &survey.schema;
     if schema.is_newer() {
         return None;
@@ -51,7 +51,7 @@ fn next(target: &Target, survey: &Survey, holder: Option<&Holder>) -> Option<Str
     Some(target.command(if schema.pending.is_some() { "plan" } else { "run" }))
 }
 
-fn to_json(target: &Target, survey: &Survey, holder: Option<Holder>) -> Value {
+fn to_json(target: &CommandTarget, survey: &Survey, holder: Option<Holder>) -> Value {
     let schema = &survey.schema;
     let pending = schema.pending.as_ref().map(|pending| {
         let migration = |migration: &crate::migration::Migration| {
@@ -80,7 +80,7 @@ fn to_json(target: &Target, survey: &Survey, holder: Option<Holder>) -> Value {
     })
 }
 
-fn text(target: &Target, survey: &Survey, holder: Option<Holder>) -> String {
+fn text(target: &CommandTarget, survey: &Survey, holder: Option<Holder>) -> String {
     let schema = &survey.schema;
     let mut lines = Vec::new();
     let mut fact = |label: &str, text: String| lines.push(format!("{label:<9} {text}"));

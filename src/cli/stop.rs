@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::target::Target;
+use super::target::CommandTarget;
 use crate::migration::Failure;
 
 /// Why a command stopped.
@@ -24,7 +24,7 @@ impl Stop {
     }
 
     /// What is wrong and what to do.
-    pub fn text(&self, target: &Target) -> String {
+    pub fn text(&self, target: &CommandTarget) -> String {
         match self {
             Self::Failure { verb, failure } => {
                 format!("{failure}; {}", advice(failure, &target.command(verb), target))
@@ -35,7 +35,7 @@ impl Stop {
     }
 
     /// The same for programs.
-    pub fn json(&self, target: &Target) -> Value {
+    pub fn json(&self, target: &CommandTarget) -> Value {
         match self {
             Self::Failure { verb, failure } => json!({
                 "kind": failure.kind(),
@@ -49,7 +49,7 @@ impl Stop {
 }
 
 /// What to do after a failure: words that end with a command, where there is one. `again` is the command to repeat.
-pub fn advice(failure: &Failure, again: &str, target: &Target) -> String {
+pub fn advice(failure: &Failure, again: &str, target: &CommandTarget) -> String {
     match failure {
         Failure::Stopped { .. } => format!("go on with: {again}"),
         Failure::Newer { .. } => {

@@ -13,20 +13,20 @@ use crate::postgres::Dsn;
 const LONGEST_WHO: usize = 63 - 16;
 
 /// A database and a Kratos program.
-pub struct Target {
+pub struct CommandTarget {
     pub dsn: Dsn,
     pub kratos: Kratos,
     pub version: WorkloadVersion,
-    words: Words,
+    naming: Naming,
 }
 
 /// How the arguments name them.
-struct Words {
+struct Naming {
     dsn_env: String,
     kratos_bin: PathBuf,
 }
 
-impl Target {
+impl CommandTarget {
     /// Reads the DSN and asks the program for its version. The error says what cannot be used, never the password.
     pub async fn find(common: &Common) -> Result<Self, String> {
         let name = &common.dsn_env;
@@ -48,12 +48,12 @@ impl Target {
                 path.display()
             )
         })?;
-        Ok(Self { dsn, kratos, version, words: Words { dsn_env: name.clone(), kratos_bin: path } })
+        Ok(Self { dsn, kratos, version, naming: Naming { dsn_env: name.clone(), kratos_bin: path } })
     }
 
     /// The command line for `verb` on the same target.
     pub fn command(&self, verb: &str) -> String {
-        self.words.command(verb)
+        self.naming.command(verb)
     }
 
     /// Under which name others see this process in the database.
@@ -67,7 +67,7 @@ impl Target {
     }
 }
 
-impl Words {
+impl Naming {
     fn command(&self, verb: &str) -> String {
         let mut command = format!("kratos-operator migrate {verb}");
         if self.dsn_env != Common::DSN_ENV {
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_command_says_what_is_not_the_default() {
         let command = |dsn_env: &str, kratos_bin: &str| {
-            Words { dsn_env: dsn_env.to_owned(), kratos_bin: kratos_bin.into() }.command("run")
+            Naming { dsn_env: dsn_env.to_owned(), kratos_bin: kratos_bin.into() }.command("run")
         };
         assert_eq!(command("DSN", "kratos"), "kratos-operator migrate run");
         assert_eq!(

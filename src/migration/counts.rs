@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::outcome::Failure;
+use super::failure::Failure;
 use crate::postgres::{self, Connection};
 
 /// The tables that hold what people would miss.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::leftovers::PREFIX;
-use super::outcome::Failure;
+use super::failure::Failure;
+use super::sessions::PREFIX;
 use super::timeout::Timeout;
 use crate::kratos::WorkloadVersion;
 use crate::postgres::{Connection, Dsn};

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::outcome::Failure;
+use super::failure::Failure;
+use super::sessions::PREFIX;
 use crate::postgres::{self, Connection, activity};
-
-/// What the names of all migration sessions begin with.
-pub const PREFIX: &str = "kratos-migrate ";
 
 /// How long a canceled session may take to end, and then a terminated one.
 const CANCELED: Duration = Duration::from_secs(3);

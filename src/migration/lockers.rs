@@ -3,8 +3,8 @@
 //! A question waits for a second or three. Given its failure, this names the sessions that keep everybody off a table: a
 //! person cannot find them otherwise, and without an answer nothing goes on.
 
-use super::leftovers::PREFIX;
-use super::outcome::Failure;
+use super::failure::Failure;
+use super::sessions::PREFIX;
 use crate::postgres::transactions::{self, OpenTransaction};
 use crate::postgres::{Connection, Error};
 

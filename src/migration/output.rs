@@ -8,7 +8,7 @@ use crate::postgres::Dsn;
 
 /// What a run tells while it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum RunEvent {
     /// What the charm says.
     Step(String),
     /// What Kratos says.
@@ -16,9 +16,9 @@ pub enum Progress {
 }
 
 /// Says something of the charm's own.
-pub(super) fn say(progress: &mpsc::UnboundedSender<Progress>, text: String) {
+pub(super) fn say(progress: &mpsc::UnboundedSender<RunEvent>, text: String) {
     // Nobody may be listening any more.
-    let _ = progress.send(Progress::Step(text));
+    let _ = progress.send(RunEvent::Step(text));
 }
 
 /// The most of a line that is shown, in characters; Kratos prints whole SQL statements.
@@ -29,7 +29,7 @@ const KEPT: usize = 64 * 1024;
 /// Cuts output into lines, hides the password in them and hands them on.
 pub struct Lines<'a> {
     dsn: &'a Dsn,
-    progress: mpsc::UnboundedSender<Progress>,
+    progress: mpsc::UnboundedSender<RunEvent>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     begun: Instant,
@@ -46,7 +46,7 @@ pub struct Kept {
 }
 
 impl<'a> Lines<'a> {
-    pub fn new(dsn: &'a Dsn, progress: mpsc::UnboundedSender<Progress>) -> Self {
+    pub fn new(dsn: &'a Dsn, progress: mpsc::UnboundedSender<RunEvent>) -> Self {
         Self {
             dsn,
             progress,
@@ -121,7 +121,7 @@ impl<'a> Lines<'a> {
         }
         let line: String = self.dsn.redact(&shorten(line)).chars().take(LONGEST_LINE).collect();
         // Nobody may be listening any more.
-        let _ = self.progress.send(Progress::Line(line));
+        let _ = self.progress.send(RunEvent::Line(line));
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
         ));
         let errors = lines.finish().errors;
         let mut shown = Vec::new();
-        while let Ok(Progress::Line(line)) = receiver.try_recv() {
+        while let Ok(RunEvent::Line(line)) = receiver.try_recv() {
             shown.push(line);
         }
         assert_eq!(

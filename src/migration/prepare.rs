@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::failure::Failure;
 use super::job::Job;
-use super::outcome::Failure;
-use super::output::{Progress, say};
-use super::plan::{Mode, Plan, plan_of_run};
-use super::preflight::{Facts, own_tables, preflight};
+use super::output::{RunEvent, say};
+use super::plan::{MigrationPlan, Mode, plan_of_run};
+use super::preflight::{PlannedRun, own_tables, preflight};
+use super::program::ProgramMigrations;
 use super::schema::Schema;
-use super::survey::Program;
 use crate::kratos::program::command::Kratos;
 use crate::postgres::Connection;
 
@@ -32,11 +32,11 @@ pub(super) async fn prepare(
     kratos: &Kratos,
     job: &Job,
     side: &Connection,
-    program: &Program,
+    program: &ProgramMigrations,
     schema: &Schema,
-    progress: &UnboundedSender<Progress>,
+    progress: &UnboundedSender<RunEvent>,
 ) -> Result<Prepared, Failure> {
-    let plan = match plan_of_run(kratos, &job.version, &job.dsn).await {
+    let plan = match plan_of_run(kratos, &job.version, &job.dsn, program).await {
         Ok(plan) => Some(plan),
         // A program that cannot tell what is pending has no plan; the run goes on without one.
         Err(Failure::Program(why)) if schema.pending.is_none() => {
@@ -47,7 +47,7 @@ pub(super) async fn prepare(
     };
     let touched: Vec<String> = plan.iter().flat_map(touched).collect();
     let own = plan.as_ref().filter(|plan| is_clear(plan)).map_or_else(Vec::new, |_| own_tables(&touched));
-    let facts = Facts {
+    let run = PlannedRun {
         dsn: &job.dsn,
         schema,
         listed: &program.listed,
@@ -57,7 +57,7 @@ pub(super) async fn prepare(
         timeout: job.timeout,
         force: job.force,
     };
-    let report = preflight(side, facts).await;
+    let report = preflight(side, run).await;
     if let Some(refusal) = report.refusal() {
         return Err(Failure::Refused(refusal));
     }
@@ -79,10 +79,10 @@ pub(super) async fn prepare(
 }
 
 /// Whether the plan names all tables that are touched.
-fn is_clear(plan: &Plan) -> bool {
+fn is_clear(plan: &MigrationPlan) -> bool {
     plan.migrations.iter().all(|step| !step.is_unclear)
 }
 
-fn touched(plan: &Plan) -> Vec<String> {
+fn touched(plan: &MigrationPlan) -> Vec<String> {
     plan.migrations.iter().flat_map(|step| &step.tables).map(|touched| touched.table.clone()).collect()
 }

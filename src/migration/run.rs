@@ -7,17 +7,21 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::counts::{self, Counts};
+use super::failure::Failure;
 use super::job::{Job, connect};
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
-use super::outcome::{Failure, Outcome, Reached, Report, Trail};
-use super::output::{Lines, Progress, say};
-use super::preflight::{OUR_SESSIONS, preflight_of_unused, refuse_pooler};
+use super::outcome::{MigrationReport, Outcome};
+use super::output::{Lines, RunEvent, say};
+use super::preflight::{preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
+use super::program::ProgramMigrations;
 use super::schema::{Migration, Schema};
+use super::sessions::OUR_SESSIONS;
 use super::stop::{LIMIT, end_sessions, stop};
-use super::survey::{Program, lift, look, program};
-use super::verdict::{End, Facts, check_indexes, verdict};
+use super::survey::{lift, look};
+use super::trail::{Reached, Trail};
+use super::verdict::{FinishedRun, ProcessEnd, check_indexes, verdict};
 use super::watch::{Watch, blockers};
 use crate::kratos::program::command::Kratos;
 use crate::postgres::{self, AdvisoryLock, Connection, LockKey, catalog, fence, holder};
@@ -32,12 +36,13 @@ const MOST_TRIES: usize = 100;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Migrates. Returns when the process and its sessions are gone, some seconds after the timeout at the latest, and
-/// the fence is down. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
+/// the fence is down. `asked` is what the program told before, if it was asked. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
 /// the run any more, and only if there is something to migrate.
 pub async fn run(
     kratos: &Kratos,
     job: &Job,
-    progress: &UnboundedSender<Progress>,
+    asked: Option<&ProgramMigrations>,
+    progress: &UnboundedSender<RunEvent>,
     quiesce: impl Future<Output = ()>,
 ) -> Outcome {
     let side = connect(&job.dsn, &job.holder_name()).await?;
@@ -48,7 +53,7 @@ pub async fn run(
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };
-    let outcome = match run_locked(kratos, job, &side, progress, quiesce).await {
+    let outcome = match run_locked(kratos, job, asked, &side, progress, quiesce).await {
         // Asked while the lock is held: the one in the way is none of ours.
         Err(failure) => Err(name_lockers(&side, failure).await),
         outcome => outcome,
@@ -63,8 +68,9 @@ pub async fn run(
 async fn run_locked(
     kratos: &Kratos,
     job: &Job,
+    asked: Option<&ProgramMigrations>,
     side: &Connection,
-    progress: &UnboundedSender<Progress>,
+    progress: &UnboundedSender<RunEvent>,
     quiesce: impl Future<Output = ()>,
 ) -> Outcome {
     for name in end_leftovers(side).await? {
@@ -72,9 +78,9 @@ async fn run_locked(
     }
     // Asked before Kratos, because it tells a missing privilege better.
     if catalog::applied_versions(side).await?.is_none() && !catalog::has_tables(side).await? {
-        return run_fresh(kratos, job, side, progress, quiesce).await;
+        return run_fresh(kratos, job, asked, side, progress, quiesce).await;
     }
-    let program = program(kratos, &job.version, &job.dsn).await?;
+    let program = ProgramMigrations::asked_or_ask(asked, kratos, &job.version, &job.dsn).await?;
     let before = look(side, &program.known).await?;
     if before.is_newer() {
         return Err(Failure::Newer { unknown: before.unknown.len(), version: job.version.to_string() });
@@ -85,7 +91,8 @@ async fn run_locked(
         true => prepare(kratos, job, side, &program, &before, progress).await?,
         false => Prepared::default(),
     };
-    let run = Run { kratos, job, side, program: &program, before: &before, prepared: &prepared, progress };
+    let run =
+        LockedRun { kratos, job, side, program: &program, before: &before, prepared: &prepared, progress };
     if is_careful {
         return run.behind_the_fence(quiesce).await;
     }
@@ -98,29 +105,33 @@ async fn run_locked(
     run.lift(outcome).await
 }
 
-/// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is asked
-/// while it migrates.
+/// Migrates a database with nothing in it. What the program carries is needed for the verdict only, so it is
+/// asked, if nobody has, while it migrates.
 async fn run_fresh(
     kratos: &Kratos,
     job: &Job,
+    asked: Option<&ProgramMigrations>,
     side: &Connection,
-    progress: &UnboundedSender<Progress>,
+    progress: &UnboundedSender<RunEvent>,
     quiesce: impl Future<Output = ()>,
 ) -> Outcome {
     respect_administrator(job, side).await?;
     refuse_without_rights(job, side, None).await?;
-    let (nothing, prepared) = (Program::default(), Prepared::default());
+    let (nothing, prepared) = (ProgramMigrations::default(), Prepared::default());
     let before = Schema::compare(&BTreeSet::new(), &nothing.known, true);
-    let run = Run { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
+    let run =
+        LockedRun { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
     quiesce.await;
     let begun = Instant::now();
     let mut trail = Trail { begun: run.clock().await?, ..Trail::default() };
     say(progress, format!("a fresh database for {}; timeout {} s", job.version, job.timeout));
+    let ask = ProgramMigrations::asked_or_ask(asked, kratos, &job.version, &job.dsn);
     let attempt = run.attempt(&before, begun + job.timeout.duration(), &mut trail);
-    let (program, end) = tokio::join!(program(kratos, &job.version, &job.dsn), attempt);
+    let (program, end) = tokio::join!(ask, attempt);
     let (program, end, counts) = (program?, end?, Counts::new());
     let elapsed = begun.elapsed();
-    verdict(Facts { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end).await
+    verdict(FinishedRun { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end)
+        .await
 }
 
 /// Our connections override a read-only setting of the role, which an administrator may have made for a reason.
@@ -154,17 +165,17 @@ pub(super) async fn name_holder(side: &Connection) -> String {
 }
 
 /// A run that holds the lock.
-struct Run<'a> {
+struct LockedRun<'a> {
     kratos: &'a Kratos,
     job: &'a Job,
     side: &'a Connection,
-    program: &'a Program,
+    program: &'a ProgramMigrations,
     before: &'a Schema,
     prepared: &'a Prepared,
-    progress: &'a UnboundedSender<Progress>,
+    progress: &'a UnboundedSender<RunEvent>,
 }
 
-impl Run<'_> {
+impl LockedRun<'_> {
     /// Raises the fence, runs, and lifts the fence whatever happened.
     async fn behind_the_fence(&self, quiesce: impl Future<Output = ()>) -> Outcome {
         let outcome = match self.raise().await {
@@ -218,7 +229,13 @@ impl Run<'_> {
         if before.is_current() {
             check_indexes(self.side).await?;
             let elapsed = begun.elapsed();
-            return Ok(Report { applied: 0, elapsed, schema: before.clone(), counts: Counts::new(), trail });
+            return Ok(MigrationReport {
+                applied: 0,
+                elapsed,
+                schema: before.clone(),
+                counts: Counts::new(),
+                trail,
+            });
         }
         quiesce.await;
         let begun = Instant::now();
@@ -231,7 +248,7 @@ impl Run<'_> {
             let end = self.attempt(before, deadline, &mut trail).await?;
             tries += 1;
             match &end {
-                End::Exited { errors, .. }
+                ProcessEnd::Exited { errors, .. }
                     if self.prepared.is_transactional
                         && errors.contains("55P03")
                         && tries < MOST_TRIES
@@ -243,19 +260,30 @@ impl Run<'_> {
                     );
                     sleep(BETWEEN_TRIES).await;
                     if let Err(reason) = self.still_locked().await {
-                        break End::Lost(reason);
+                        break ProcessEnd::Lost(reason);
                     }
                 }
                 _ => break end,
             }
         };
-        let facts =
-            Facts { job: self.job, program: self.program, before, counts, elapsed: begun.elapsed(), trail };
-        verdict(facts, end).await
+        let finished = FinishedRun {
+            job: self.job,
+            program: self.program,
+            before,
+            counts,
+            elapsed: begun.elapsed(),
+            trail,
+        };
+        verdict(finished, end).await
     }
 
     /// Runs Kratos once.
-    async fn attempt(&self, before: &Schema, deadline: Instant, trail: &mut Trail) -> Result<End, Failure> {
+    async fn attempt(
+        &self,
+        before: &Schema,
+        deadline: Instant,
+        trail: &mut Trail,
+    ) -> Result<ProcessEnd, Failure> {
         let begun = Instant::now();
         let lock_timeout = self.prepared.is_transactional.then_some(LOCK_TIMEOUT);
         let dsn = self.job.process_dsn(self.side.server_version_num(), lock_timeout);
@@ -288,13 +316,13 @@ impl Run<'_> {
             let blockers = blockers(self.side, &name).await;
             stop(&mut process, &mut lines, self.side, &name).await;
             trail.steps.extend(lines.finish().steps);
-            return Ok(End::Stopped { blockers });
+            return Ok(ProcessEnd::Stopped { blockers });
         };
         let output = lines.finish();
         trail.steps.extend(output.steps);
         Ok(match end {
-            Ok(code) => End::Exited { code, errors: output.errors },
-            Err(reason) => End::Lost(reason),
+            Ok(code) => ProcessEnd::Exited { code, errors: output.errors },
+            Err(reason) => ProcessEnd::Lost(reason),
         })
     }
 

@@ -68,7 +68,7 @@ const KNOWN_BY_V1_3_1: &str = include_str!("known_v1.3.1.txt");
 
 impl Known {
     /// What is known about a program that cannot be asked.
-    pub fn of_program_without_status(version: &WorkloadVersion) -> Self {
+    pub fn without_status(version: &WorkloadVersion) -> Self {
         let migrations = || KNOWN_BY_V1_3_1.lines().filter_map(MigrationVersion::parse);
         if version.to_string() == "v1.3.1" {
             Self::Listed(migrations().map(|version| Migration { version, name: String::new() }).collect())
@@ -181,10 +181,10 @@ mod tests {
     #[test]
     fn programs_before_status_are_judged_without_being_asked() {
         let version = WorkloadVersion::parse("v1.3.1").unwrap();
-        let Known::Listed(list) = Known::of_program_without_status(&version) else { panic!() };
+        let Known::Listed(list) = Known::without_status(&version) else { panic!() };
         assert_eq!((list.len(), list[314].version.to_string().as_str()), (315, NEWEST_OF_V1));
 
-        let older = Known::of_program_without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
+        let older = Known::without_status(&WorkloadVersion::parse("v1.1.0").unwrap());
         let schema = Schema::compare(&rows(&[OLD, NEW]), &older, false);
         assert_eq!((schema.applied, schema.pending_count(), schema.is_newer()), (1, None, true));
         assert!(!Schema::compare(&rows(&[OLD]), &older, false).is_current(), "unknown is never done");

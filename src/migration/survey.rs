@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::failure::Failure;
 use super::job::connect;
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
-use super::outcome::Failure;
-use super::preflight::OUR_SESSIONS;
-use super::schema::{Known, Migration, MigrationVersion, Schema};
+use super::program::ProgramMigrations;
+use super::schema::{Known, Schema};
+use super::sessions::OUR_SESSIONS;
 use crate::kratos::WorkloadVersion;
-use crate::kratos::program::command::{Kratos, ListedMigration};
+use crate::kratos::program::command::Kratos;
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence, holder};
 
 /// How long the server may take to say that it is still there.
@@ -21,35 +22,24 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// What is found out before anything is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
+    /// What the program answered, for whatever is done next.
+    pub program: ProgramMigrations,
     pub schema: Schema,
     /// Who raised the fence that is up, if it is one of ours.
     pub fence: Option<String>,
 }
 
-/// The migrations that a program carries; by default none.
-pub(super) struct Program {
-    pub known: Known,
-    /// With their SQL; empty if the program cannot tell.
-    pub listed: Vec<ListedMigration>,
-}
-
-impl Default for Program {
-    fn default() -> Self {
-        Self { known: Known::Listed(Vec::new()), listed: Vec::new() }
-    }
-}
-
 /// Tells what is pending in a database for a Kratos program. Changes nothing.
 pub async fn survey(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Survey, Failure> {
     let connection = connect(dsn, "kratos-operator").await?;
-    let program = program(kratos, version, dsn).await?;
+    let program = ProgramMigrations::ask(kratos, version, dsn).await?;
     let schema = match look(&connection, &program.known).await {
         Ok(schema) => schema,
         // Nothing was to be run here that could be refused.
         Err(failure) => return Err(bare(name_lockers(&connection, failure).await)),
     };
     let fence = fence::state(&connection).await?.and_then(|state| state.who);
-    Ok(Survey { schema, fence })
+    Ok(Survey { program, schema, fence })
 }
 
 /// A refusal in a mere look, which refuses nothing.
@@ -95,31 +85,7 @@ pub(super) async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<bool
     if is_up && !is_anothers { Err(error.into()) } else { Ok(false) }
 }
 
-/// What the program carries.
-pub(super) async fn program(
-    kratos: &Kratos,
-    version: &WorkloadVersion,
-    dsn: &Dsn,
-) -> Result<Program, Failure> {
-    if !version.has_migration_status() {
-        return Ok(Program { known: Known::of_program_without_status(version), listed: Vec::new() });
-    }
-    let listed = kratos.migrations(dsn).await?;
-    let mut migrations = Vec::new();
-    for migration in &listed {
-        let Some(version) = MigrationVersion::parse(&migration.version) else {
-            let text = format!("Kratos lists a migration {:?}, which is no number", migration.version);
-            return Err(Failure::Program(text));
-        };
-        migrations.push(Migration { version, name: migration.name.clone() });
-    }
-    if migrations.is_empty() {
-        return Err(Failure::Program("Kratos lists no migrations at all".to_owned()));
-    }
-    Ok(Program { known: Known::Listed(migrations), listed })
-}
-
-/// What the database holds of it.
+/// What the database holds of the migrations that a program knows.
 pub(super) async fn look(connection: &Connection, known: &Known) -> Result<Schema, Failure> {
     let rows = catalog::applied_versions(connection).await?;
     let is_unused = match &rows {

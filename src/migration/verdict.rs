@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use super::counts::{self, Counts};
+use super::failure::Failure;
 use super::job::{Job, connect};
-use super::outcome::{Failure, Outcome, Reached, Report, Trail};
+use super::outcome::{MigrationReport, Outcome};
+use super::program::ProgramMigrations;
 use super::repair::{Diagnosis, diagnose};
 use super::schema::Schema;
-use super::survey::{Program, look};
+use super::survey::look;
+use super::trail::{Reached, Trail};
 use crate::kratos::program::command;
 use crate::postgres::{self, Connection, catalog};
 
 /// How the process ended.
-pub(super) enum End {
+pub(super) enum ProcessEnd {
     /// By itself, with the end of its error output.
     Exited { code: i64, errors: String },
     /// Nobody knows.
@@ -22,9 +25,9 @@ pub(super) enum End {
 }
 
 /// What the verdict is made of.
-pub(super) struct Facts<'a> {
+pub(super) struct FinishedRun<'a> {
     pub job: &'a Job,
-    pub program: &'a Program,
+    pub program: &'a ProgramMigrations,
     pub before: &'a Schema,
     pub counts: &'a Counts,
     pub elapsed: Duration,
@@ -32,9 +35,9 @@ pub(super) struct Facts<'a> {
 }
 
 /// Judges a run that was made. Where the database does not tell how it stands, what the process said is kept.
-pub(super) async fn verdict(facts: Facts<'_>, end: End) -> Outcome {
-    let trail = facts.trail.clone();
-    match judge(facts, end).await {
+pub(super) async fn verdict(finished: FinishedRun<'_>, end: ProcessEnd) -> Outcome {
+    let trail = finished.trail.clone();
+    match judge(finished, end).await {
         Err(Failure::Database(error)) => Err(Failure::Failed {
             reason: format!("how the run ended cannot be read: {error}"),
             reached: Reached { applied: trail.steps.len(), pending: None, trail: Box::new(trail) },
@@ -44,22 +47,28 @@ pub(super) async fn verdict(facts: Facts<'_>, end: End) -> Outcome {
 }
 
 /// Opens a connection of its own: the run's may have died with its server.
-async fn judge(facts: Facts<'_>, end: End) -> Outcome {
-    let connection = connect(&facts.job.dsn, &facts.job.holder_name()).await?;
-    let after = look(&connection, &facts.program.known).await?;
-    let applied = after.applied.saturating_sub(facts.before.applied);
+async fn judge(finished: FinishedRun<'_>, end: ProcessEnd) -> Outcome {
+    let connection = connect(&finished.job.dsn, &finished.job.holder_name()).await?;
+    let after = look(&connection, &finished.program.known).await?;
+    let applied = after.applied.saturating_sub(finished.before.applied);
     let is_done = match after.pending_count() {
         Some(pending) => pending == 0,
-        None => matches!(end, End::Exited { code: 0, .. }) && after.applied > 0,
+        None => matches!(end, ProcessEnd::Exited { code: 0, .. }) && after.applied > 0,
     };
     if is_done {
         check_indexes(&connection).await?;
         let counts = counts::count(&connection).await?;
-        counts::compare(facts.counts, &counts)?;
-        return Ok(Report { applied, elapsed: facts.elapsed, schema: after, counts, trail: facts.trail });
+        counts::compare(finished.counts, &counts)?;
+        return Ok(MigrationReport {
+            applied,
+            elapsed: finished.elapsed,
+            schema: after,
+            counts,
+            trail: finished.trail,
+        });
     }
-    let reached = Reached { applied, pending: after.pending_count(), trail: Box::new(facts.trail) };
-    match diagnose(&connection, &facts.program.listed).await {
+    let reached = Reached { applied, pending: after.pending_count(), trail: Box::new(finished.trail) };
+    match diagnose(&connection, &finished.program.listed).await {
         Ok(diagnosis @ (Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. })) => {
             return Err(Failure::Wedged { diagnosis: diagnosis.to_string(), reached });
         }
@@ -68,11 +77,11 @@ async fn judge(facts: Facts<'_>, end: End) -> Outcome {
         Err(error) => return Err(error.into()),
     }
     let reason = match end {
-        End::Stopped { blockers } => {
-            return Err(Failure::Stopped { timeout: facts.job.timeout, reached, blockers });
+        ProcessEnd::Stopped { blockers } => {
+            return Err(Failure::Stopped { timeout: finished.job.timeout, reached, blockers });
         }
-        End::Lost(reason) => reason,
-        End::Exited { code, errors } => match command::reason(&errors) {
+        ProcessEnd::Lost(reason) => reason,
+        ProcessEnd::Exited { code, errors } => match command::reason(&errors) {
             reason if reason.is_empty() => format!("Kratos exited with {code}"),
             reason => format!("Kratos exited with {code}: {reason}"),
         },
@@ -109,11 +118,11 @@ mod tests {
             force: false,
             cancel: None,
         };
-        let (program, counts) = (Program::default(), Counts::new());
+        let (program, counts) = (ProgramMigrations::default(), Counts::new());
         let before = Schema::compare(&BTreeSet::new(), &program.known, true);
         let steps = vec![("20250708190000000000".to_owned(), 7)];
         let trail = Trail { begun: "2026-01-01T00:00:00Z".to_owned(), digest: None, steps };
-        let facts = Facts {
+        let finished = FinishedRun {
             job: &job,
             program: &program,
             before: &before,
@@ -121,7 +130,7 @@ mod tests {
             elapsed: Duration::ZERO,
             trail: trail.clone(),
         };
-        let failure = verdict(facts, End::Lost("gone".to_owned())).await.unwrap_err();
+        let failure = verdict(finished, ProcessEnd::Lost("gone".to_owned())).await.unwrap_err();
         let reached = Reached { applied: 1, pending: None, trail: Box::new(trail) };
         assert_eq!((failure.kind(), failure.reached()), ("failed", Some(&reached)));
         assert!(failure.to_string().contains("cannot reach PostgreSQL at 127.0.0.1:1"), "{failure}");

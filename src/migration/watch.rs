@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::job::Job;
-use super::output::{Lines, Progress, say};
+use super::output::{Lines, RunEvent, say};
 use super::schema::{Known, Schema};
 use crate::kratos::program::process::KratosProcess;
 use crate::postgres::{Connection, activity, catalog, tables};
@@ -29,7 +29,7 @@ pub(super) struct Watch<'a> {
     pub total: usize,
     /// About how many rows the tables had when the run was planned, by name.
     pub rows: &'a BTreeMap<String, u64>,
-    pub progress: &'a UnboundedSender<Progress>,
+    pub progress: &'a UnboundedSender<RunEvent>,
 }
 
 impl Watch<'_> {

@@ -66,7 +66,7 @@ impl Connection {
                 Ok(Ok(connection)) => fenced = fenced.or(Some(connection)),
             }
         }
-        fenced.ok_or_else(|| Error::of_all(&failures))
+        fenced.ok_or_else(|| Error::summed_up(&failures))
     }
 
     async fn open_one(dsn: &Dsn, endpoint: &Endpoint, name: &str, tls: &MakeRustlsConnect) -> Result<Self> {

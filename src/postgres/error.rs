@@ -132,7 +132,7 @@ impl Error {
     }
 
     /// One error for several endpoints that failed each in its own way (see [`Self::is_of_endpoint`]).
-    pub(super) fn of_all(failures: &[Self]) -> Self {
+    pub(super) fn summed_up(failures: &[Self]) -> Self {
         let mut hosts = Vec::new();
         let mut reasons = Vec::new();
         let (mut read_only, mut longest) = (Vec::new(), Some(Duration::ZERO));
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn failures_of_several_endpoints_become_one() {
         let read_only = Error::ReadOnly { host: "c:1".to_owned() };
-        let all = |failures: &[Error]| Error::of_all(failures).to_string();
+        let all = |failures: &[Error]| Error::summed_up(failures).to_string();
         assert_eq!(all(&[unreachable("a:1")]), unreachable("a:1").to_string());
         assert!(
             all(&[unreachable("a:1"), timeout("b:1")]).contains("a:1, b:1 (refused; no answer within 2s)")
         );
-        assert_eq!(Error::of_all(&[timeout("a:1"), timeout("b:1")]), timeout("a:1, b:1"));
-        assert_eq!(Error::of_all(&[unreachable("a:1"), read_only.clone()]), read_only);
+        assert_eq!(Error::summed_up(&[timeout("a:1"), timeout("b:1")]), timeout("a:1, b:1"));
+        assert_eq!(Error::summed_up(&[unreachable("a:1"), read_only.clone()]), read_only);
     }
 }

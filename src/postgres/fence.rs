@@ -21,6 +21,7 @@
 //! `lift` or `raise` go on from there.
 
 mod mark;
+mod phase;
 mod triggers;
 
 use std::time::Duration;
@@ -28,7 +29,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
-use mark::Mark;
+pub use phase::{FenceState, Phase};
+
+use mark::{Mark, now};
 
 use super::activity::SESSIONS;
 use super::connect::Connection;
@@ -52,34 +55,6 @@ pub const LONG: f64 = 30.0;
 const OTHERS: &str = "datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
     AND backend_type = 'client backend'
     AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS spared WHERE starts_with(application_name, spared))";
-
-/// How far the fence is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Some can write no more, others still can.
-    Raising,
-    /// No session that is not spared can write.
-    Up,
-    /// Some can write again, others perhaps not yet.
-    Lifting,
-}
-
-/// Our fence, or a read-only default of our role in this database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FenceState {
-    pub phase: Phase,
-    /// Who raised it; `None`: there is no mark of ours, so an administrator made the setting.
-    pub who: Option<String>,
-    /// Sessions that began later are fenced; RFC 3339 in UTC with microseconds. `None` in [`Phase::Raising`].
-    pub since: Option<String>,
-}
-
-impl FenceState {
-    /// Whether this is our fence, and not a setting that an administrator made.
-    pub fn is_marked_ours(&self) -> bool {
-        self.who.is_some()
-    }
-}
 
 /// Why the fence could not be raised.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -292,13 +267,6 @@ async fn store(connection: &Connection, read_only: bool, application_name: Optio
         return Err(connection.explain(&error));
     }
     Ok(())
-}
-
-/// The server's time, as a mark gives it.
-async fn now(connection: &Connection) -> Result<String> {
-    let sql = r#"SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
-    let row = connection.query_one(sql, &[]).await?;
-    connection.get(&row, 0)
 }
 
 /// Whether somebody else is connected as our role.

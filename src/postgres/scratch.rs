@@ -43,7 +43,7 @@ impl Scratch {
             // Writing to a string does not fail.
             let _ = write!(name, "{byte:02x}");
         }
-        let scratch = Self { dsn: of_database(dsn, &name)?, name };
+        let scratch = Self { dsn: with_database(dsn, &name)?, name };
         // template0 has no sessions that could be in the way, and nothing in it that others put there.
         execute(connection, &format!("CREATE DATABASE {} TEMPLATE template0", scratch.name)).await?;
         let row =
@@ -119,7 +119,7 @@ async fn execute(connection: &Connection, statement: &str) -> Result<()> {
     connection.client().batch_execute(statement).await.map_err(|error| connection.explain(&error))
 }
 
-fn of_database(dsn: &Dsn, database: &str) -> Result<Dsn> {
+fn with_database(dsn: &Dsn, database: &str) -> Result<Dsn> {
     let parts = DsnParts {
         username: dsn.username().to_owned(),
         password: dsn.password().to_owned(),

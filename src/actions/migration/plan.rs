@@ -17,7 +17,7 @@ pub async fn run(invocation: &Invocation<'_>, force: bool) -> juju::Result<()> {
         Err(text) => return agent.action_fail(&text).await,
     };
     let kratos = Kratos::Workload(pebble.clone());
-    let plan = match plan::plan(&kratos, &target.version, &target.dsn).await {
+    let plan = match plan::plan(&kratos, &target.version, &target.dsn, observed.program.as_ref()).await {
         Ok(plan) => plan,
         Err(failure) => {
             let text = failed("The migration cannot be planned", &failure, observed, &again);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::standing::{Standing, standing};
+use super::standing::{DatabaseStanding, standing};
 use crate::actions::invocation::Invocation;
 use crate::actions::target::{Target, same_versions, target};
 use crate::actions::text::{failed, show};
@@ -13,28 +13,15 @@ use crate::charm::situation::{is_courier_wanted, is_migrated, way_back};
 use crate::juju;
 use crate::kratos::names::{COURIER, KRATOS, READY};
 use crate::kratos::pebble_by_hand;
-use crate::migration::preflight::{Facts, Verdict, own_tables, preflight};
+use crate::migration::preflight::{CheckName, PlannedRun, PreflightCheck, Severity, own_tables, preflight};
 use crate::migration::{self, Failure, Schema, Timeout};
 use crate::pebble::{self, CheckStatus, Client, ServiceStatus};
 use crate::postgres::{Connection, Dsn};
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// What is asked of the database before a refresh. The others judge one migration, and there is none yet.
-const ASKED: [&str; 10] = [
-    "reachable",
-    "pooler",
-    "writable-primary",
-    "ownership",
-    "create",
-    "invalid-indexes",
-    "other-migration",
-    "long-transactions",
-    "prepared-transactions",
-    "replication",
-];
 
 /// A named check: well, or what is wrong and what to do.
-struct Check {
+struct RefreshCheck {
     name: &'static str,
     /// Each with its remedy; empty: all is well.
     wrong: Vec<String>,
@@ -42,7 +29,7 @@ struct Check {
     noted: Vec<String>,
 }
 
-impl Check {
+impl RefreshCheck {
     fn new(name: &'static str, wrong: Option<String>) -> Self {
         Self { name, wrong: wrong.into_iter().collect(), noted: Vec::new() }
     }
@@ -58,13 +45,16 @@ pub async fn run(invocation: &Invocation<'_>) -> juju::Result<()> {
         Err(text) => return agent.action_fail(&text).await,
     };
     let mut checks = vec![services(invocation), readiness(pebble, observed).await];
-    checks.push(Check::new("unit-versions", same_versions(observed, &target.version, &again, false).err()));
-    checks.push(Check::new("pending", pending(observed)));
-    match of_database(&target, observed, &again).await {
+    checks.push(RefreshCheck::new(
+        "unit-versions",
+        same_versions(observed, &target.version, &again, false).err(),
+    ));
+    checks.push(RefreshCheck::new("pending", pending(observed)));
+    match database_checks(&target, observed, &again).await {
         Ok(found) => checks.extend(found),
         Err(failure) => {
             let text = failed("it does not answer", &failure, observed, &again);
-            checks.push(Check::new("database", Some(text)));
+            checks.push(RefreshCheck::new("database", Some(text)));
         }
     }
     let failures: Vec<&str> =
@@ -72,7 +62,7 @@ pub async fn run(invocation: &Invocation<'_>) -> juju::Result<()> {
     show(agent, &text(&checks, observed, failures.is_empty())).await?;
     let mut results: BTreeMap<String, String> = checks
         .iter()
-        .map(|Check { name, wrong, .. }| {
+        .map(|RefreshCheck { name, wrong, .. }| {
             let value = if wrong.is_empty() { "ok".to_owned() } else { wrong.join(" | ") };
             (format!("checks.{name}"), value)
         })
@@ -97,7 +87,7 @@ pub async fn run(invocation: &Invocation<'_>) -> juju::Result<()> {
 }
 
 /// This unit's services; mails are sent by the leader, if there is a server for them.
-fn services(invocation: &Invocation<'_>) -> Check {
+fn services(invocation: &Invocation<'_>) -> RefreshCheck {
     let observed = invocation.observed;
     let unit = &observed.context.unit;
     let expected =
@@ -108,11 +98,11 @@ fn services(invocation: &Invocation<'_>) -> Check {
     let down: Vec<&str> = expected.iter().filter(is_down).copied().collect();
     let wrong = (!down.is_empty())
         .then(|| format!("{} does not run: {}", down.join(" and "), pebble_by_hand(unit, "logs")));
-    Check::new("services", wrong)
+    RefreshCheck::new("services", wrong)
 }
 
 /// Asks Kratos at once; a Pebble that cannot says what it saw last.
-async fn readiness(pebble: &Client, observed: &Observed) -> Check {
+async fn readiness(pebble: &Client, observed: &Observed) -> RefreshCheck {
     let unit = &observed.context.unit;
     let reason = match pebble.refresh_check(READY).await {
         Ok(result) => result.error,
@@ -125,7 +115,7 @@ async fn readiness(pebble: &Client, observed: &Observed) -> Check {
     };
     let wrong =
         reason.map(|reason| format!("Kratos is not ready: {reason}: {}", pebble_by_hand(unit, "logs")));
-    Check::new("readiness", wrong)
+    RefreshCheck::new("readiness", wrong)
 }
 
 fn pending(observed: &Observed) -> Option<String> {
@@ -145,23 +135,27 @@ fn pending(observed: &Observed) -> Option<String> {
     }
 }
 
-async fn of_database(target: &Target, observed: &Observed, again: &str) -> Result<Vec<Check>, Failure> {
+async fn database_checks(
+    target: &Target,
+    observed: &Observed,
+    again: &str,
+) -> Result<Vec<RefreshCheck>, Failure> {
     let standing = standing(&target.dsn).await?;
     let mut checks = vec![
-        Check::new("fence", of_fence(&standing, &target.dsn, observed.application())),
-        Check::new(
+        RefreshCheck::new("fence", describe_fence(&standing, &target.dsn, observed.application())),
+        RefreshCheck::new(
             "lock",
             standing
                 .is_locked
                 .then(|| format!("the migration lock is {}: wait for it, then {again}", standing.lock)),
         ),
     ];
-    checks.extend(of_preflight(&target.dsn).await?);
+    checks.extend(preflight_checks(&target.dsn).await?);
     Ok(checks)
 }
 
-fn of_fence(standing: &Standing, dsn: &Dsn, application: &str) -> Option<String> {
-    let Standing { fence, is_fenced, is_foreign, is_locked, .. } = standing;
+fn describe_fence(standing: &DatabaseStanding, dsn: &Dsn, application: &str) -> Option<String> {
+    let DatabaseStanding { fence, is_fenced, is_foreign, is_locked, .. } = standing;
     if !is_fenced {
         return None;
     }
@@ -178,12 +172,12 @@ fn of_fence(standing: &Standing, dsn: &Dsn, application: &str) -> Option<String>
 }
 
 /// The checks of a migration in which nothing is pending.
-async fn of_preflight(dsn: &Dsn) -> Result<Vec<Check>, Failure> {
+async fn preflight_checks(dsn: &Dsn) -> Result<Vec<RefreshCheck>, Failure> {
     // The fence is told by its own check.
     let dsn = dsn.clone().with_param("default_transaction_read_only", "off");
     let connection = Connection::open(&dsn, "kratos-operator check", CONNECT).await?;
     let schema = Schema { applied: 0, pending: Some(Vec::new()), unknown: Vec::new(), unused: false };
-    let facts = Facts {
+    let run = PlannedRun {
         dsn: &dsn,
         schema: &schema,
         listed: &[],
@@ -193,30 +187,51 @@ async fn of_preflight(dsn: &Dsn) -> Result<Vec<Check>, Failure> {
         timeout: Timeout::DEFAULT,
         force: false,
     };
-    let report = preflight(&connection, facts).await;
+    let report = preflight(&connection, run).await;
     connection.close().await;
-    let asked = report.checks.into_iter().filter(|check| ASKED.contains(&check.name));
-    let of_check = |check: migration::preflight::Check| {
-        let mut found = Check::new(check.name, None);
+    let asked = report.checks.into_iter().filter(|check| is_asked(check.name));
+    let refresh_check = |check: PreflightCheck| {
+        let mut found = RefreshCheck::new(check.name.as_str(), None);
         for finding in check.findings {
             let text = match finding.remedy.as_str() {
                 "" => finding.text,
                 remedy => format!("{}: {remedy}", finding.text),
             };
-            match finding.verdict {
-                Verdict::Refusal => found.wrong.push(text),
-                Verdict::Warning | Verdict::Skipped | Verdict::Ok => found.noted.push(text),
+            match finding.severity {
+                Severity::Refusal => found.wrong.push(text),
+                Severity::Warning | Severity::Skipped | Severity::Ok => found.noted.push(text),
             }
         }
         found
     };
-    Ok(asked.map(of_check).collect())
+    Ok(asked.map(refresh_check).collect())
 }
 
-fn text(checks: &[Check], observed: &Observed, is_ready: bool) -> String {
+/// Whether a check of the preflight is asked before a refresh. The others judge one migration, and there is none yet.
+fn is_asked(name: CheckName) -> bool {
+    match name {
+        CheckName::Reachable
+        | CheckName::Pooler
+        | CheckName::WritablePrimary
+        | CheckName::Ownership
+        | CheckName::Create
+        | CheckName::InvalidIndexes
+        | CheckName::OtherMigration
+        | CheckName::LongTransactions
+        | CheckName::PreparedTransactions
+        | CheckName::Replication => true,
+        CheckName::HalfApplied
+        | CheckName::NullRows
+        | CheckName::OtherWriters
+        | CheckName::Disk
+        | CheckName::Time => false,
+    }
+}
+
+fn text(checks: &[RefreshCheck], observed: &Observed, is_ready: bool) -> String {
     let application = observed.application();
     let mut lines = Vec::new();
-    for Check { name, wrong, noted } in checks {
+    for RefreshCheck { name, wrong, noted } in checks {
         if wrong.is_empty() && noted.is_empty() {
             lines.push(format!("ok       {name}"));
         }

@@ -30,7 +30,8 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
         Err(text) => return agent.action_fail(&text).await,
     };
     let kratos = Kratos::Workload(pebble.clone());
-    let diagnosis = match diagnose_now(&kratos, &target.version, &target.dsn).await {
+    let diagnosis = match diagnose_now(&kratos, &target.version, &target.dsn, observed.program.as_ref()).await
+    {
         Ok(diagnosis) => diagnosis,
         Err(failure) => return agent.action_fail(&failed(WHAT, &failure, observed, &again)).await,
     };
@@ -65,7 +66,8 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
             add("next", format!("{again} apply=true"));
         }
         (Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. }, true) => {
-            match repair_now(&kratos, &target.version, &target.dsn, &who(observed)).await {
+            let asked = observed.program.as_ref();
+            match repair_now(&kratos, &target.version, &target.dsn, asked, &who(observed)).await {
                 Ok(Repaired { sql, now }) => {
                     tracing::warn!("repaired the database: {sql}");
                     show(agent, &format!("repaired: {sql}\nnow: {now}")).await?;

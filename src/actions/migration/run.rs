@@ -15,7 +15,7 @@ use crate::charm::migrate::migrate;
 use crate::charm::observed::{Effects, Observed};
 use crate::charm::situation::way_back;
 use crate::juju::{self, Agent};
-use crate::migration::{self, Failure, Job, Outcome, Progress, Timeout};
+use crate::migration::{self, Failure, Job, Outcome, RunEvent, Timeout};
 
 /// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
 const GATHER: Duration = Duration::from_millis(300);
@@ -67,7 +67,7 @@ fn checked(invocation: &Invocation<'_>, again: &str, force: bool) -> Result<Targ
 }
 
 /// Shows the progress while it comes, several lines at a time.
-async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::Result<()> {
+async fn log(agent: &Agent, mut progress: UnboundedReceiver<RunEvent>) -> juju::Result<()> {
     while let Some(first) = progress.recv().await {
         let mut lines = vec![text(first)];
         let until = Instant::now() + GATHER;
@@ -85,10 +85,10 @@ async fn log(agent: &Agent, mut progress: UnboundedReceiver<Progress>) -> juju::
     Ok(())
 }
 
-fn text(progress: Progress) -> String {
+fn text(progress: RunEvent) -> String {
     match progress {
-        Progress::Step(text) => format!("migration: {text}"),
-        Progress::Line(text) => text,
+        RunEvent::Step(text) => format!("migration: {text}"),
+        RunEvent::Line(text) => text,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::standing::{Standing, standing};
+use super::standing::{DatabaseStanding, standing};
 use crate::actions::invocation::Invocation;
 use crate::actions::target::{Target, target};
 use crate::actions::text::{failed, show};
@@ -39,7 +39,7 @@ pub async fn run(invocation: &Invocation<'_>) -> juju::Result<()> {
             return agent.action_fail(&format!("The database was not asked; run again: {again}")).await;
         }
     };
-    let Standing { fence, lock, .. } = match standing(&dsn).await {
+    let DatabaseStanding { fence, lock, .. } = match standing(&dsn).await {
         Ok(standing) => standing,
         Err(failure) => {
             let text = failed("The database does not answer", &failure, observed, &again);

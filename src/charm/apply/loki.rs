@@ -87,7 +87,7 @@ mod tests {
     use crate::charm::situation::Parsed;
     use crate::charm::tests::{pending, ready};
     use crate::integrations::sample;
-    use crate::migration::{Counts, Failure, Report, Trail};
+    use crate::migration::{Counts, Failure, MigrationReport, Trail};
 
     #[test]
     fn what_is_wrong_is_said_and_nothing_else() {
@@ -101,7 +101,7 @@ mod tests {
             ["kratos-operator: migration failed: program", "kratos-operator: migration pending: 1"]
         );
         let SchemaKnowledge::Known(schema) = pending().schema else { panic!() };
-        let report = Report {
+        let report = MigrationReport {
             applied: 7,
             elapsed: Duration::from_secs(1),
             schema,

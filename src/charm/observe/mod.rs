@@ -91,6 +91,7 @@ async fn read_cheap(
         opened_ports: absent_if_gone(opened_ports)?.unwrap_or_default(),
         status: absent_if_gone(status)?.unwrap_or_else(|| Status::new(StatusKind::Unknown, "")),
         workload,
+        program: None,
         schema: SchemaKnowledge::NotAsked,
         fence: None,
         migration: None,
@@ -107,6 +108,7 @@ async fn survey(kratos: &Kratos, observed: &mut Observed, parsed: &Parsed) {
     let (Answer::Ready(dsn), Some(version)) = (&parsed.database, observed.version()) else { return };
     match migration::survey(kratos, version, dsn).await {
         Ok(survey) => {
+            observed.program = Some(survey.program);
             observed.schema = SchemaKnowledge::Known(survey.schema);
             observed.fence = survey.fence;
         }

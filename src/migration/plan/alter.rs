@@ -1,8 +1,8 @@
 //! `ALTER TABLE`: which of its many forms locks what, and which read or rewrite the table.
 
-use super::classify::Shadow;
 use super::cursor::{Cursor, names_after};
 use super::lock::LockMode;
+use super::shadow::Shadow;
 use super::work::Work;
 use crate::migration::sql::{Token, at_commas};
 use crate::postgres::tables::ForeignKey;

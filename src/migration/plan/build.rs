@@ -1,14 +1,15 @@
 //! From what was seen and read to the plan: one step for each pending migration, and the totals.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::classify::{Effect, Shadow};
 use super::lock::LockMode;
+use super::model::{Method, MigrationPlan, Mode, Step, Touched};
 use super::replay::{Replay, Trace};
+use super::shadow::{Shadow, TableEffect};
 use super::work::Work;
-use super::{Method, Mode, Plan, Step, Touched};
 use crate::kratos::WorkloadVersion;
 use crate::migration::repair::is_autocommit;
 use crate::migration::schema::{Migration, MigrationVersion};
@@ -40,13 +41,13 @@ pub struct Pace {
 impl Pace {
     /// Twice what the same took on the scratch database. Without one: three times what the program took to start and
     /// list its migrations, and 20 ms for each (Kratos takes 2 to 15 ms, and each is some round trips).
-    pub fn new(replay: Option<&Replay>, asking: Option<f64>, pending: usize) -> Self {
+    pub fn new(replay: Option<&Replay>, asked: Option<Duration>, pending: usize) -> Self {
         let replayed = replay.filter(|replay| !replay.traces.is_empty());
         if let Some(replay) = replayed {
             let each = 2.0 * replay.seconds / count(replay.traces.len());
             return Self { start: 0.0, each };
         }
-        let start = if pending == 0 { 0.0 } else { 3.0 * asking.unwrap_or(0.5) };
+        let start = if pending == 0 { 0.0 } else { 3.0 * asked.map_or(0.5, |took| took.as_secs_f64()) };
         Self { start, each: 0.02 }
     }
 }
@@ -60,7 +61,7 @@ pub fn plan(
     tables: &BTreeMap<String, Table>,
     keys: &[ForeignKey],
     pace: Pace,
-) -> Plan {
+) -> MigrationPlan {
     let mut shadow = Shadow::new(tables, keys);
     let steps: Vec<_> =
         pending.iter().map(|pending| step(pending, replay, &mut shadow, tables, pace)).collect();
@@ -69,7 +70,7 @@ pub fn plan(
         // Whatever it is, it is taken not to be more than writing everything anew.
         estimate += tables.values().map(|table| Work::Rewrite.seconds(table)).sum::<f64>();
     }
-    Plan {
+    MigrationPlan {
         version: version.to_string(),
         method,
         digest: digest(&steps),
@@ -97,7 +98,7 @@ fn step(
     told.is_unclear |= content.is_none();
     if mode == Mode::Code {
         let lock = LockMode::RowExclusive;
-        let backfill = |table| Effect { table, lock, work: Some(Work::Backfill) };
+        let backfill = |table| TableEffect { table, lock, work: Some(Work::Backfill) };
         let named = shadow.named_in(name);
         told.is_unclear = named.is_empty();
         told.effects = named.into_iter().flatten().map(backfill).collect();
@@ -228,7 +229,7 @@ mod tests {
         }
     }
 
-    fn planned(pending: &[Listed], replay: Option<&Replay>) -> Plan {
+    fn planned(pending: &[Listed], replay: Option<&Replay>) -> MigrationPlan {
         let table = Table {
             rows: Some(1_000_000),
             heap_bytes: 200 << 20,

@@ -11,23 +11,25 @@ mod build;
 mod classify;
 mod cursor;
 mod lock;
+mod model;
 mod render;
 mod replay;
+mod shadow;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
-
-use serde::Serialize;
+use std::collections::BTreeSet;
+use std::iter::repeat;
 
 pub use lock::LockMode;
+pub use model::{Method, MigrationPlan, Mode, Obstacle, Step, Touched};
 pub use work::Work;
 
+use super::failure::Failure;
 use super::job::CONNECT;
 use super::lockers::name_lockers;
-use super::outcome::Failure;
-use super::repair::{Diagnosis, diagnose};
-use super::schema::{Known, Migration, MigrationVersion, Schema};
+use super::program::ProgramMigrations;
+use super::repair::diagnose;
+use super::schema::{Known, MigrationVersion, Schema};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::program::command::{Kratos, ListedMigration};
 use crate::postgres::{Connection, Dsn, Error, catalog, tables};
@@ -40,112 +42,19 @@ const SETTINGS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("default_transacti
 
 /// Nulls are searched in whole tables.
 const SEARCH: &str = "SET statement_timeout = '10s'";
-/// The kind of an obstacle that no repair is known for.
-const UNKNOWN: &str = "unknown";
-
-/// The plan of a migration.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Plan {
-    /// The Kratos that would migrate, e.g. `v26.2.0`.
-    pub version: String,
-    pub method: Method,
-    /// What is pending, in the order in which it is applied.
-    pub migrations: Vec<Step>,
-    /// The tables that nobody can read during some migration, with the seconds for which at most, in all.
-    pub blocks_reads: BTreeMap<String, f64>,
-    /// The same for those that nobody can write to.
-    pub blocks_writes: BTreeMap<String, f64>,
-    /// How long the run takes at most, in seconds, as far as the sizes tell.
-    pub estimate_seconds: f64,
-    /// For `run-migration timeout=…`, in seconds.
-    pub suggested_timeout: u64,
-    /// What every run fails at until it is mended.
-    pub obstacle: Option<Obstacle>,
-    /// SHA-256 in hexadecimal of the pending versions and their locks, in order; sizes do not enter.
-    pub digest: String,
-}
-
-/// A state of the database in which every run fails, as `repair-migration` tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Obstacle {
-    /// `wedge-a`, `wedge-b` or `unknown`: then there is no repair.
-    pub kind: &'static str,
-    /// What was found, and what a repair would do.
-    pub text: String,
-}
-
-impl Obstacle {
-    fn of(diagnosis: &Diagnosis) -> Option<Self> {
-        let is_one = *diagnosis != Diagnosis::None;
-        is_one.then(|| Self { kind: diagnosis.kind(), text: diagnosis.to_string() })
-    }
-
-    /// Whether `repair-migration` has a way out.
-    pub fn is_repairable(&self) -> bool {
-        self.kind != UNKNOWN
-    }
-}
-
-/// How the locks were found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "by")]
-pub enum Method {
-    /// On a scratch database of the same server; those of autocommit migrations from their SQL.
-    Measured,
-    /// From the SQL that the program carries, or from nothing where it carries none.
-    Classified { why: String },
-}
-
-/// One pending migration.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Step {
-    pub version: String,
-    pub name: String,
-    pub mode: Mode,
-    /// The tables that are in production now, by name.
-    pub tables: Vec<Touched>,
-    /// More may be touched than `tables` says.
-    pub is_unclear: bool,
-    /// How long it takes at most; its locks are held at most as long.
-    pub seconds: f64,
-}
-
-/// How a migration runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// In one transaction with its bookkeeping: all of it or nothing.
-    Transaction,
-    /// Statement by statement, the bookkeeping last: ended in between it is half done.
-    Autocommit,
-    /// A program in Kratos, in batches, each a statement of its own.
-    Code,
-}
-
-/// A table that a migration touches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Touched {
-    pub table: String,
-    /// An estimate; `None` if nobody has counted.
-    pub rows: Option<u64>,
-    /// With indexes and TOAST.
-    pub bytes: u64,
-    /// The strongest that is taken.
-    pub lock: LockMode,
-    /// What grows with the size; empty if it is done at once.
-    pub work: Vec<Work>,
-}
-
 /// Makes the plan. Nothing is changed but for a scratch database, which is gone again when this returns.
 ///
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
 /// by a newer Kratos; and with a program so old that what is pending cannot be told (before v25, but for v1.3.1).
-pub async fn plan(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Plan, Failure> {
-    make(kratos, version, dsn, true).await
+///
+/// `asked` is what the program told before, if it was asked.
+pub async fn plan(
+    kratos: &Kratos,
+    version: &WorkloadVersion,
+    dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
+) -> Result<MigrationPlan, Failure> {
+    make(kratos, version, dsn, asked, true).await
 }
 
 /// The same for a run, whose preflight looks for obstacles itself.
@@ -153,20 +62,22 @@ pub(super) async fn plan_of_run(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
-) -> Result<Plan, Failure> {
-    make(kratos, version, dsn, false).await
+    program: &ProgramMigrations,
+) -> Result<MigrationPlan, Failure> {
+    make(kratos, version, dsn, Some(program), false).await
 }
 
 async fn make(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
     with_obstacle: bool,
-) -> Result<Plan, Failure> {
+) -> Result<MigrationPlan, Failure> {
     let with_settings =
         SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
     let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
-    let made = make_on(&connection, kratos, version, dsn, with_obstacle).await;
+    let made = make_on(&connection, kratos, version, dsn, asked, with_obstacle).await;
     let made = match made {
         Err(failure) => Err(name_lockers(&connection, failure).await),
         made => made,
@@ -180,14 +91,13 @@ async fn make_on(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
     with_obstacle: bool,
-) -> Result<Plan, Failure> {
-    let begun = Instant::now();
-    let listed = listed(kratos, version, dsn).await?;
-    let asking = version.has_migration_status().then(|| begun.elapsed().as_secs_f64());
+) -> Result<MigrationPlan, Failure> {
+    let program = ProgramMigrations::asked_or_ask(asked, kratos, version, dsn).await?;
+    let listed = listed(&program, version)?;
     let rows = catalog::applied_versions(connection).await?.unwrap_or_default();
-    let known = Known::Listed(listed.iter().map(|listed| listed.migration.clone()).collect());
-    let schema = Schema::compare(&rows, &known, false);
+    let schema = Schema::compare(&rows, &program.known, false);
     if schema.is_newer() {
         return Err(Failure::Newer { unknown: schema.unknown.len(), version: version.to_string() });
     }
@@ -208,64 +118,39 @@ async fn make_on(
         }
     };
     let obstacle = match with_obstacle && !pending.is_empty() {
-        true => obstacle(connection, &listed).await?,
+        true => obstacle(connection, &program.listed).await?,
         false => None,
     };
-    let pace = Pace::new(replayed.as_ref(), asking, pending.len());
+    let pace = Pace::new(replayed.as_ref(), program.took, pending.len());
     let pending: Vec<_> =
         listed.into_iter().filter(|listed| pending.contains(&listed.migration.version)).collect();
     let plan = build::plan(version, method, &pending, replayed.as_ref(), &tables, &keys, pace);
-    Ok(Plan { obstacle, ..plan })
+    Ok(MigrationPlan { obstacle, ..plan })
 }
 
 /// What every run would fail at. A program that does not show its SQL gives nothing to tell that from, and a table that is
 /// too big to be searched in time is left to the preflight, which says so.
-async fn obstacle(connection: &Connection, listed: &[Listed]) -> Result<Option<Obstacle>, Failure> {
-    let shown = |listed: &Listed| {
-        let Migration { version, name } = &listed.migration;
-        let content = listed.content.clone()?;
-        Some(ListedMigration { version: version.to_string(), name: name.clone(), content })
-    };
-    let Some(shown) = listed.iter().map(shown).collect::<Option<Vec<_>>>() else { return Ok(None) };
+async fn obstacle(connection: &Connection, listed: &[ListedMigration]) -> Result<Option<Obstacle>, Failure> {
+    if listed.is_empty() {
+        return Ok(None);
+    }
     let set = connection.client().batch_execute(SEARCH).await;
     set.map_err(|error| connection.explain(&error))?;
-    match diagnose(connection, &shown).await {
-        Ok(diagnosis) => Ok(Obstacle::of(&diagnosis)),
+    match diagnose(connection, listed).await {
+        Ok(diagnosis) => Ok(Obstacle::from_diagnosis(&diagnosis)),
         Err(Error::Canceled { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 /// The migrations that the program knows, with their SQL if it tells.
-async fn listed(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Result<Vec<Listed>, Failure> {
-    if version.has_migration_status() {
-        let read = |ListedMigration { version, name, content }| {
-            let no_number =
-                || Failure::Program(format!("Kratos lists a migration {version:?}, which is no number"));
-            let version = MigrationVersion::parse(&version).ok_or_else(no_number)?;
-            Ok(Listed { migration: Migration { version, name }, content: Some(content) })
-        };
-        return kratos.migrations(dsn).await?.into_iter().map(read).collect();
-    }
-    match Known::of_program_without_status(version) {
-        Known::Listed(migrations) => {
-            Ok(migrations.into_iter().map(|migration| Listed { migration, content: None }).collect())
-        }
-        Known::UpTo(_) => Err(Failure::Program(format!(
+fn listed(program: &ProgramMigrations, version: &WorkloadVersion) -> Result<Vec<Listed>, Failure> {
+    let Known::Listed(migrations) = &program.known else {
+        return Err(Failure::Program(format!(
             "Kratos {version} cannot tell which of its migrations are pending, so there is no plan"
-        ))),
-    }
-}
-
-impl Plan {
-    /// The plan for people: a table, the totals and the command to run next for `application`. Its lines have at
-    /// most 100 characters, but for names and reasons that are longer themselves.
-    pub fn render(&self, application: &str) -> String {
-        render::render(self, application)
-    }
-
-    /// The plan in a few small values, for the results of an action.
-    pub fn results(&self) -> BTreeMap<String, String> {
-        render::results(self)
-    }
+        )));
+    };
+    let contents = program.listed.iter().map(|listed| Some(listed.content.clone()));
+    let listed = migrations.iter().cloned().zip(contents.chain(repeat(None)));
+    Ok(listed.map(|(migration, content)| Listed { migration, content }).collect())
 }

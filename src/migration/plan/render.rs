@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::lock::LockMode;
-use super::{Method, Mode, Plan, Step, Touched, Work};
+use super::model::{Method, MigrationPlan, Mode, Step, Touched};
+use super::work::Work;
+use crate::migration::commands::{command, repair_command};
 
 /// More migrations than these are not shown: those that block nothing go first.
 const MOST_STEPS: usize = 30;
@@ -17,14 +19,23 @@ const DIGEST: usize = 12;
 const LABEL: usize = 16;
 const LINE: usize = 100;
 
-pub fn render(plan: &Plan, application: &str) -> String {
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = write_plan(&mut text, plan, application);
-    text
+impl MigrationPlan {
+    /// The plan for people: a table, the totals and the command to run next for `application`. Its lines have at
+    /// most 100 characters, but for names and reasons that are longer themselves.
+    pub fn render(&self, application: &str) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = write_plan(&mut text, self, application);
+        text
+    }
+
+    /// The plan in a few small values, for the results of an action.
+    pub fn results(&self) -> BTreeMap<String, String> {
+        results(self)
+    }
 }
 
-fn write_plan(text: &mut String, plan: &Plan, application: &str) -> std::fmt::Result {
+fn write_plan(text: &mut String, plan: &MigrationPlan, application: &str) -> std::fmt::Result {
     if plan.migrations.is_empty() {
         return writeln!(text, "Nothing is pending for Kratos {}.", plan.version);
     }
@@ -54,12 +65,12 @@ fn write_plan(text: &mut String, plan: &Plan, application: &str) -> std::fmt::Re
     write_fact(text, "Plan:", short(&plan.digest))?;
     write_fact(text, "In all:", &format!("up to {}", duration(plan.estimate_seconds)))?;
     writeln!(text)?;
-    let command = crate::migration::command(application);
+    let command = command(application);
     if let Some(obstacle) = &plan.obstacle {
         write_fact(text, "In the way:", &obstacle.text)?;
         writeln!(text)?;
         match obstacle.is_repairable() {
-            true => writeln!(text, "Repair it with: {}", crate::migration::repair_command(application))?,
+            true => writeln!(text, "Repair it with: {}", repair_command(application))?,
             false => writeln!(text, "Mend it by hand first: no repair is known")?,
         }
     }
@@ -141,7 +152,7 @@ fn works(work: &[Work]) -> String {
     groups.map(group).collect::<Vec<_>>().join(", ")
 }
 
-pub fn results(plan: &Plan) -> BTreeMap<String, String> {
+fn results(plan: &MigrationPlan) -> BTreeMap<String, String> {
     let method = match &plan.method {
         Method::Measured => "measured".to_owned(),
         Method::Classified { why } => format!("classified: {why}"),
@@ -234,7 +245,7 @@ mod tests {
         Step { version, name, mode, tables, is_unclear: false, seconds }
     }
 
-    fn example() -> Plan {
+    fn example() -> MigrationPlan {
         let identifiers = "identity_credential_identifiers";
         let steps = vec![
             step(
@@ -275,7 +286,7 @@ mod tests {
             ),
             step("20260114175904000000", "drop_index", Mode::Autocommit, 0.04, Vec::new()),
         ];
-        Plan {
+        MigrationPlan {
             version: "v26.2.0".to_owned(),
             method: Method::Measured,
             migrations: steps,
@@ -300,7 +311,8 @@ mod tests {
     fn what_is_in_the_way_stands_before_the_command() {
         let text = "Migration 20250708190000000000 external_id is done and not booked, since a run was killed in \
                     between, so every run fails";
-        let wedge = |kind| Plan { obstacle: Some(Obstacle { kind, text: text.to_owned() }), ..example() };
+        let wedge =
+            |kind| MigrationPlan { obstacle: Some(Obstacle { kind, text: text.to_owned() }), ..example() };
         let rendered = wedge("wedge-b").render("kratos");
         let plain = example().render("kratos");
         let (same, command) = plain.split_at(plain.rfind("Run it").unwrap());
@@ -340,7 +352,7 @@ mod tests {
 
     #[test]
     fn nothing_pending_needs_no_table() {
-        let plan = Plan { migrations: Vec::new(), ..example() };
+        let plan = MigrationPlan { migrations: Vec::new(), ..example() };
         assert_eq!(plan.render("kratos"), "Nothing is pending for Kratos v26.2.0.\n");
     }
 

@@ -1,60 +1,77 @@
 //! Whether the objects in the database are as the pending migrations expect them.
 
-use super::report::{Check, Finding};
-use super::{Facts, unanswered};
+use super::planned_run::PlannedRun;
+use super::report::Finding;
 use crate::kratos::program::command::ListedMigration;
 use crate::migration::repair::{Foreseen, HalfApplied, NotNull};
+use crate::postgres::catalog::InvalidIndex;
 use crate::postgres::objects::{Objects, has_null};
 use crate::postgres::{Connection, Error, Result, catalog};
 
 const REPAIR: &str = "run-migration cannot pass this: see repair-migration";
 
 /// Indexes that a killed build left: later migrations take them for whole.
-pub(super) async fn invalid_indexes(connection: &Connection) -> Check {
-    let findings = match catalog::invalid_indexes(connection).await {
-        Err(error) => vec![unanswered(&error)],
-        Ok(indexes) => indexes
-            .into_iter()
-            .map(|index| match index.being_built {
-                true => Finding::refusal(
-                    format!("the index {} of {} is being built just now", index.quoted, index.table),
-                    "wait for its end: SELECT * FROM pg_stat_progress_create_index",
-                ),
-                false => Finding::refusal(
-                    format!("the index {} of {} is invalid", index.quoted, index.table),
-                    format!("REINDEX INDEX CONCURRENTLY {}", index.quoted),
-                ),
-            })
-            .collect(),
-    };
-    Check::new("invalid-indexes", findings)
+pub(super) async fn invalid_indexes(connection: &Connection) -> Vec<Finding> {
+    let found = catalog::invalid_indexes(connection).await;
+    Finding::answered(found.map(|indexes| indexes.iter().map(invalid_index).collect()))
 }
 
-/// Half-applied objects and nulls: the marks of the two wedges.
-pub(super) async fn foreseen(connection: &Connection, facts: &Facts<'_>) -> [Check; 2] {
-    let (half, nulls) = match (&facts.schema.pending, facts.listed) {
-        (Some(pending), []) if pending.is_empty() => (Vec::new(), Vec::new()),
+fn invalid_index(index: &InvalidIndex) -> Finding {
+    match index.being_built {
+        true => Finding::refusal(
+            format!("the index {} of {} is being built just now", index.quoted, index.table),
+            "wait for its end: SELECT * FROM pg_stat_progress_create_index",
+        ),
+        false => Finding::refusal(
+            format!("the index {} of {} is invalid", index.quoted, index.table),
+            format!("REINDEX INDEX CONCURRENTLY {}", index.quoted),
+        ),
+    }
+}
+
+/// Objects that the pending migrations would make and that are there already: the mark of a killed run.
+pub(super) async fn half_applied(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    let look = async {
+        let found = foresee(connection, run).await?.half_applied;
+        Ok(found.into_iter().map(half_applied_migration).collect())
+    };
+    match cannot_tell(run) {
+        Some(findings) => findings,
+        None => Finding::answered(look.await),
+    }
+}
+
+/// Nulls that the pending migrations forbid: the mark of an old server that wrote in between.
+pub(super) async fn null_rows(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    match cannot_tell(run) {
+        Some(findings) => findings,
+        None => Finding::answered(look_for_nulls(connection, run).await),
+    }
+}
+
+/// What is to be said without a look: nothing where nothing is pending, and that it is skipped where no SQL is shown.
+fn cannot_tell(run: &PlannedRun<'_>) -> Option<Vec<Finding>> {
+    match (&run.schema.pending, run.listed) {
+        (Some(pending), []) if pending.is_empty() => Some(Vec::new()),
         (None, _) | (_, []) => {
-            let skipped = || vec![Finding::skipped("this Kratos does not show the SQL of its migrations")];
-            (skipped(), skipped())
+            Some(vec![Finding::skipped("this Kratos does not show the SQL of its migrations")])
         }
-        (Some(_), _) => match look(connection, facts).await {
-            Ok(found) => found,
-            Err(error) => (vec![unanswered(&error)], vec![unanswered(&error)]),
-        },
-    };
-    [Check::new("half-applied", half), Check::new("null-rows", nulls)]
+        (Some(_), _) => None,
+    }
 }
 
-async fn look(connection: &Connection, facts: &Facts<'_>) -> Result<(Vec<Finding>, Vec<Finding>)> {
+async fn foresee(connection: &Connection, run: &PlannedRun<'_>) -> Result<Foreseen> {
     let is_pending = |listed: &&ListedMigration| {
-        let mut pending = facts.schema.pending.iter().flatten();
+        let mut pending = run.schema.pending.iter().flatten();
         pending.any(|migration| migration.version.to_string() == listed.version)
     };
-    let pending: Vec<_> = facts.listed.iter().filter(is_pending).collect();
-    let Foreseen { half_applied, not_null } = Foreseen::of(&pending, &Objects::read(connection).await?);
+    let pending: Vec<_> = run.listed.iter().filter(is_pending).collect();
+    Ok(Foreseen::new(&pending, &Objects::read(connection).await?))
+}
+
+async fn look_for_nulls(connection: &Connection, run: &PlannedRun<'_>) -> Result<Vec<Finding>> {
     let mut nulls = Vec::new();
-    for NotNull { version, table, column } in not_null {
+    for NotNull { version, table, column } in foresee(connection, run).await?.not_null {
         match has_null(connection, &table, &column).await {
             Ok(false) => {}
             Ok(true) => nulls.push(Finding::refusal(
@@ -68,10 +85,10 @@ async fn look(connection: &Connection, facts: &Facts<'_>) -> Result<(Vec<Finding
             Err(error) => return Err(error),
         }
     }
-    Ok((half_applied.into_iter().map(of_half).collect(), nulls))
+    Ok(nulls)
 }
 
-fn of_half(half: HalfApplied) -> Finding {
+fn half_applied_migration(half: HalfApplied) -> Finding {
     let HalfApplied { version, name, autocommit, found } = half;
     let text = format!("{}, though migration {version} {name} is pending", found.join(", "));
     match autocommit {

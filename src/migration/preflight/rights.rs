@@ -1,7 +1,6 @@
 //! Whether the role may change what the migrations change.
 
-use super::report::{Check, Finding};
-use super::unanswered;
+use super::report::Finding;
 use crate::migration::schema::Migration;
 use crate::postgres::catalog::{RoleFacts, extensions, role_facts};
 use crate::postgres::{Connection, Result};
@@ -10,26 +9,26 @@ use crate::postgres::{Connection, Result};
 const EXTENSIONS_BY: &str = "20230920171028000000";
 const EXTENSIONS: [&str; 2] = ["pg_trgm", "btree_gin"];
 
-/// Ownership of Kratos' tables (`own`; empty: any), and the right to create in the schema and, if they are still missing, the extensions.
-pub(super) async fn check(
+/// Whether the role owns Kratos' tables (`own`; empty: any).
+pub(super) async fn ownership(connection: &Connection, own: &[String]) -> Vec<Finding> {
+    let role = role_facts(connection).await;
+    Finding::answered(role.map(|role| tables_of_others(&role, own).into_iter().collect()))
+}
+
+/// Whether it may create in the schema and, if they are still missing, the extensions.
+pub(super) async fn create(
     connection: &Connection,
     database: &str,
     pending: Option<&[Migration]>,
-    own: &[String],
-) -> [Check; 2] {
-    let (owner, create) = match look(connection, database, pending, own).await {
-        Ok(found) => found,
-        Err(error) => (vec![unanswered(&error)], vec![unanswered(&error)]),
-    };
-    [Check::new("ownership", owner), Check::new("create", create)]
+) -> Vec<Finding> {
+    Finding::answered(look(connection, database, pending).await)
 }
 
 async fn look(
     connection: &Connection,
     database: &str,
     pending: Option<&[Migration]>,
-    own: &[String],
-) -> Result<(Vec<Finding>, Vec<Finding>)> {
+) -> Result<Vec<Finding>> {
     let role = role_facts(connection).await?;
     let mut create = Vec::new();
     if let Some(finding) = in_schema(&role) {
@@ -53,10 +52,10 @@ async fn look(
             ));
         }
     }
-    Ok((of_others(&role, own).into_iter().collect(), create))
+    Ok(create)
 }
 
-fn of_others(role: &RoleFacts, own: &[String]) -> Option<Finding> {
+fn tables_of_others(role: &RoleFacts, own: &[String]) -> Option<Finding> {
     let is_kratos = |table: &&String| own.is_empty() || own.contains(table);
     let tables: Vec<&String> = role.tables_of_others.iter().filter(is_kratos).collect();
     let first = tables.first()?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Facts;
-use super::report::{Check, Finding};
+use super::planned_run::PlannedRun;
+use super::report::Finding;
 use crate::postgres::replication::{InactiveSlot, Replica, inactive_slots, replicas};
 use crate::postgres::{Connection, Result, objects};
 
@@ -12,20 +12,19 @@ const BEHIND_BYTES: i64 = 256 << 20;
 const BEHIND_SECONDS: f64 = 30.0;
 
 /// Replicas that are behind, and slots that nobody reads.
-pub(super) async fn replication(connection: &Connection) -> Check {
-    let findings = match look(connection).await {
+pub(super) async fn replication(connection: &Connection) -> Vec<Finding> {
+    match look(connection).await {
         Ok(findings) => findings,
         Err(error) => vec![Finding::skipped(format!("the server does not tell: {error}"))],
-    };
-    Check::new("replication", findings)
+    }
 }
 
 async fn look(connection: &Connection) -> Result<Vec<Finding>> {
     let (replicas, slots) = (replicas(connection).await?, inactive_slots(connection).await?);
-    Ok(replicas.iter().filter_map(of_replica).chain(slots.iter().map(of_slot)).collect())
+    Ok(replicas.iter().filter_map(lagging_replica).chain(slots.iter().map(inactive_slot)).collect())
 }
 
-fn of_replica(replica: &Replica) -> Option<Finding> {
+fn lagging_replica(replica: &Replica) -> Option<Finding> {
     let Replica { name, synchronous, behind_bytes, behind_seconds } = replica;
     let Some(bytes) = *behind_bytes else {
         return Some(Finding::skipped(format!("our role may not see how far the replica {name} is")));
@@ -41,7 +40,7 @@ fn of_replica(replica: &Replica) -> Option<Finding> {
     ))
 }
 
-fn of_slot(slot: &InactiveSlot) -> Finding {
+fn inactive_slot(slot: &InactiveSlot) -> Finding {
     let InactiveSlot { quoted, kept_bytes } = slot;
     Finding::warning(
         format!(
@@ -54,36 +53,33 @@ fn of_slot(slot: &InactiveSlot) -> Finding {
 
 /// The server tells no ordinary role how much room its disk has; the size of what may be rewritten is what can be
 /// said.
-pub(super) async fn disk(connection: &Connection, facts: &Facts<'_>) -> Check {
-    let size = match facts.touched {
+pub(super) async fn disk(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    let size = match run.touched {
         [] => None,
         touched => objects::size(connection, touched).await.ok(),
     };
     let size = size.map_or_else(String::new, |size| {
         format!("; the tables that change take {}, and a rewrite needs as much again", megabytes(size))
     });
-    Check::new(
-        "disk",
-        vec![Finding::skipped(format!("the server does not tell how much room its disk has{size}"))],
-    )
+    vec![Finding::skipped(format!("the server does not tell how much room its disk has{size}"))]
 }
 
 /// Whether the migration fits into its timeout.
-pub(super) fn time(facts: &Facts<'_>) -> Check {
-    let Some(estimate) = facts.estimate else {
-        return Check::new("time", vec![Finding::skipped("how long it takes was not estimated")]);
+pub(super) fn time(run: &PlannedRun<'_>) -> Vec<Finding> {
+    let Some(estimate) = run.estimate else {
+        return vec![Finding::skipped("how long it takes was not estimated")];
     };
-    if estimate <= facts.timeout.duration() {
-        return Check::new("time", Vec::new());
+    if estimate <= run.timeout.duration() {
+        return Vec::new();
     }
     let needed = estimate.max(Duration::from_secs(1)).as_secs_f64().ceil();
-    let text = format!("it takes about {needed} s, and the timeout is {} s", facts.timeout);
+    let text = format!("it takes about {needed} s, and the timeout is {} s", run.timeout);
     let remedy = format!("timeout={}", needed * 2.0);
-    let finding = match facts.force {
+    let finding = match run.force {
         true => Finding::warning(text, remedy),
         false => Finding::refusal(text, format!("{remedy}, or force=true")),
     };
-    Check::new("time", vec![finding])
+    vec![finding]
 }
 
 fn megabytes(bytes: i64) -> String {
@@ -93,7 +89,7 @@ fn megabytes(bytes: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migration::preflight::Verdict;
+    use crate::migration::preflight::Severity;
 
     fn replica(behind_bytes: Option<i64>, behind_seconds: Option<f64>) -> Replica {
         Replica { name: "r1".to_owned(), synchronous: true, behind_bytes, behind_seconds }
@@ -101,11 +97,11 @@ mod tests {
 
     #[test]
     fn only_a_replica_that_is_behind_is_told() {
-        assert_eq!(of_replica(&replica(Some(4096), None)), None);
-        let behind = of_replica(&replica(Some(300 << 20), Some(2.0))).unwrap();
-        assert_eq!(behind.verdict, Verdict::Warning);
+        assert_eq!(lagging_replica(&replica(Some(4096), None)), None);
+        let behind = lagging_replica(&replica(Some(300 << 20), Some(2.0))).unwrap();
+        assert_eq!(behind.severity, Severity::Warning);
         assert_eq!(behind.text, "the replica r1 is 2 s and 300 MB behind, and every commit waits for it");
-        assert_eq!(of_replica(&replica(Some(0), Some(31.0))).unwrap().verdict, Verdict::Warning);
-        assert_eq!(of_replica(&replica(None, None)).unwrap().verdict, Verdict::Skipped);
+        assert_eq!(lagging_replica(&replica(Some(0), Some(31.0))).unwrap().severity, Severity::Warning);
+        assert_eq!(lagging_replica(&replica(None, None)).unwrap().severity, Severity::Skipped);
     }
 }

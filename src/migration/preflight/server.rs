@@ -1,22 +1,27 @@
 //! Whether it is the right server, reached in a way that a migration can use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::report::{Check, Finding};
-use super::{CONNECT, NAME, unanswered};
+use super::report::Finding;
 use crate::postgres::{Connection, Dsn, Error, Result, fence};
 
 pub(super) const PAST_PROXY: &str = "give the migration the address of the database itself, past the proxy";
+/// The name of the sessions that ask the questions.
+const NAME: &str = "kratos-operator preflight";
+/// Kratos itself would try an unreachable database for 5 minutes.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How often two connections take turns to see whether they are mixed up.
 const TURNS: usize = 3;
 
+/// The connection that asks.
+pub(super) async fn open(dsn: &Dsn) -> Result<Connection> {
+    Connection::open(dsn, NAME, CONNECT).await
+}
+
 /// Whether the server takes writes, apart from our own fence. `plain` has no override.
-pub(super) async fn writable(connection: &Connection, plain: &Connection) -> Check {
-    let findings = match read_only(connection, plain).await {
-        Ok(found) => found.into_iter().collect(),
-        Err(error) => vec![unanswered(&error)],
-    };
-    Check::new("writable-primary", findings)
+pub(super) async fn writable(connection: &Connection, plain: &Connection) -> Vec<Finding> {
+    Finding::answered(read_only(connection, plain).await.map(|found| found.into_iter().collect()))
 }
 
 async fn read_only(connection: &Connection, plain: &Connection) -> Result<Option<Finding>> {
@@ -50,8 +55,8 @@ async fn read_only(connection: &Connection, plain: &Connection) -> Result<Option
 
 /// Whether each connection has a session of its own: behind a proxy that pools transactions, the lock, the fence's
 /// override and the cancellation would reach somebody else's.
-pub(super) async fn pooler(connection: &Connection, plain: &Connection) -> Check {
-    let findings = match is_pooled(connection, plain).await {
+pub(super) async fn pooler(connection: &Connection, plain: &Connection) -> Vec<Finding> {
+    match is_pooled(connection, plain).await {
         Ok(false) => Vec::new(),
         Ok(true) => vec![Finding::refusal(
             format!(
@@ -60,14 +65,13 @@ pub(super) async fn pooler(connection: &Connection, plain: &Connection) -> Check
             ),
             PAST_PROXY,
         )],
-        Err(error) => vec![unanswered(&error)],
-    };
-    Check::new("pooler", findings)
+        Err(error) => vec![Finding::unanswered(&error)],
+    }
 }
 
 /// Refuses a proxy before anything is taken or set on its sessions: a lock would stay on one that is given to somebody else.
 pub(in crate::migration) async fn refuse_pooler(side: &Connection, dsn: &Dsn) -> Result<()> {
-    let second = Connection::open(dsn, NAME, CONNECT).await?;
+    let second = open(dsn).await?;
     let is_pooled = is_pooled(side, &second).await?;
     second.close().await;
     match is_pooled {

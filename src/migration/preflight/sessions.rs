@@ -1,13 +1,14 @@
 //! Who else is working on the database.
 
-use super::report::{Check, Finding};
-use super::{Facts, MIGRATION_PROCESS, OUR_SESSIONS, unanswered};
+use super::planned_run::PlannedRun;
+use super::report::Finding;
+use crate::migration::sessions::{MIGRATION_PROCESS, OUR_SESSIONS};
 use crate::postgres::fence::{self, LONG, Writer};
 use crate::postgres::transactions::{self, OpenTransaction};
 use crate::postgres::{Connection, Result};
 
 /// A migration process whose operator is gone: it has no lock, but its statements go on.
-pub(super) async fn other_migration(connection: &Connection) -> Check {
+pub(super) async fn other_migration(connection: &Connection) -> Vec<Finding> {
     let sql = "SELECT pid, application_name FROM pg_stat_activity
                WHERE datname = current_database() AND starts_with(application_name, $1) ORDER BY 1";
     let explain = |error| connection.explain(&error);
@@ -17,14 +18,10 @@ pub(super) async fn other_migration(connection: &Connection) -> Check {
             .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
             .collect::<std::result::Result<Vec<_>, _>>()
     };
-    let findings = match read.await.map_err(explain) {
-        Err(error) => vec![unanswered(&error)],
-        Ok(sessions) => sessions.into_iter().map(of_migration).collect(),
-    };
-    Check::new("other-migration", findings)
+    findings(read.await.map_err(explain), unwatched_migration)
 }
 
-fn of_migration((pid, name): (i32, String)) -> Finding {
+fn unwatched_migration((pid, name): (i32, String)) -> Finding {
     Finding::refusal(
         format!("a migration process that nobody watches is still at work: {name:?} (pid {pid})"),
         format!("SELECT pg_cancel_backend({pid}), then wait until it is gone"),
@@ -32,12 +29,12 @@ fn of_migration((pid, name): (i32, String)) -> Finding {
 }
 
 /// Transactions that would make the migration wait, and everybody else behind it.
-pub(super) async fn long_transactions(connection: &Connection, facts: &Facts<'_>) -> Check {
-    let open = transactions::open(connection, facts.touched, LONG, &OUR_SESSIONS).await;
-    Check::new("long-transactions", findings(open, of_open))
+pub(super) async fn long_transactions(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    let open = transactions::open(connection, run.touched, LONG, &OUR_SESSIONS).await;
+    findings(open, open_transaction)
 }
 
-fn of_open(open: OpenTransaction) -> Finding {
+fn open_transaction(open: OpenTransaction) -> Finding {
     let OpenTransaction { pid, application_name, user, own_role, since, tables, .. } = open;
     let is_of_unknown_age = since.is_none();
     let since = since.map_or_else(|| "for an unknown time".to_owned(), |since| format!("since {since}"));
@@ -58,9 +55,9 @@ fn of_open(open: OpenTransaction) -> Finding {
 }
 
 /// Transactions that nobody is connected to.
-pub(super) async fn prepared_transactions(connection: &Connection, facts: &Facts<'_>) -> Check {
-    let prepared = transactions::prepared(connection, facts.touched).await;
-    let findings = findings(prepared, |prepared| {
+pub(super) async fn prepared_transactions(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    let prepared = transactions::prepared(connection, run.touched).await;
+    findings(prepared, |prepared| {
         let text = format!(
             "the transaction {} of {}, prepared {}, is neither committed nor rolled back",
             prepared.quoted, prepared.owner, prepared.since
@@ -72,18 +69,17 @@ pub(super) async fn prepared_transactions(connection: &Connection, facts: &Facts
                 Finding::refusal(format!("{text} and has locked {}", prepared.tables.join(", ")), remedy)
             }
         }
-    });
-    Check::new("prepared-transactions", findings)
+    })
 }
 
 /// Sessions that could write while the migration runs.
-pub(super) async fn other_writers(connection: &Connection, facts: &Facts<'_>) -> Check {
-    let writers = match fence::writers(connection, facts.own, &OUR_SESSIONS).await {
+pub(super) async fn other_writers(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    let writers = match fence::writers(connection, run.own, &OUR_SESSIONS).await {
         Ok(writers) => writers,
-        Err(error) => return Check::new("other-writers", vec![unanswered(&error)]),
+        Err(error) => return vec![Finding::unanswered(&error)],
     };
     let (own, foreign): (Vec<_>, Vec<_>) = writers.into_iter().partition(|writer| writer.own_role);
-    let mut findings: Vec<_> = foreign.iter().map(|writer| of_foreign(writer, connection)).collect();
+    let mut findings: Vec<_> = foreign.iter().map(|writer| foreign_writer(writer, connection)).collect();
     if !own.is_empty() {
         let names: Vec<_> =
             own.iter().map(|it| format!("{:?} (pid {})", it.application_name, it.pid)).collect();
@@ -92,10 +88,10 @@ pub(super) async fn other_writers(connection: &Connection, facts: &Facts<'_>) ->
             "nothing to do: they can write again when the migration has ended",
         ));
     }
-    Check::new("other-writers", findings)
+    findings
 }
 
-fn of_foreign(writer: &Writer, connection: &Connection) -> Finding {
+fn foreign_writer(writer: &Writer, connection: &Connection) -> Finding {
     let Writer { pid, application_name, user, superuser, .. } = writer;
     let who = format!("{application_name:?}, user {user} (pid {pid})");
     if *superuser {
@@ -109,8 +105,5 @@ fn of_foreign(writer: &Writer, connection: &Connection) -> Finding {
 }
 
 fn findings<T>(found: Result<Vec<T>>, describe: impl Fn(T) -> Finding) -> Vec<Finding> {
-    match found {
-        Ok(found) => found.into_iter().map(describe).collect(),
-        Err(error) => vec![unanswered(&error)],
-    }
+    Finding::answered(found.map(|found| found.into_iter().map(describe).collect()))
 }

@@ -92,7 +92,7 @@ pub async fn diagnose(connection: &Connection, listed: &[ListedMigration]) -> Re
     let rows = catalog::applied_versions(connection).await?.unwrap_or_default();
     let pending = pending(listed, &rows);
     let objects = Objects::read(connection).await?;
-    let Foreseen { half_applied, not_null } = Foreseen::of(&pending, &objects);
+    let Foreseen { half_applied, not_null } = Foreseen::new(&pending, &objects);
     let mut with_nulls = Vec::new();
     for found in not_null {
         if has_null(connection, &found.table, &found.column).await? {
@@ -103,10 +103,10 @@ pub async fn diagnose(connection: &Connection, listed: &[ListedMigration]) -> Re
     match half_applied.first() {
         Some(half) if first_null.is_none_or(|version| half.version <= version) => {
             let sql = pending.iter().find(|migration| migration.version == half.version);
-            of_half(connection, half, sql.map_or("", |migration| &migration.content)).await
+            diagnose_half_applied(connection, half, sql.map_or("", |migration| &migration.content)).await
         }
         _ if with_nulls.is_empty() => Ok(Diagnosis::None),
-        _ => Ok(of_nulls(&with_nulls, &rows)),
+        _ => Ok(diagnose_nulls(&with_nulls, &rows)),
     }
 }
 
@@ -122,7 +122,7 @@ fn pending<'l>(listed: &'l [ListedMigration], rows: &BTreeSet<String>) -> Vec<&'
     listed.iter().filter(|migration| versions.contains(&migration.version)).collect()
 }
 
-async fn of_half(connection: &Connection, half: &HalfApplied, sql: &str) -> Result<Diagnosis> {
+async fn diagnose_half_applied(connection: &Connection, half: &HalfApplied, sql: &str) -> Result<Diagnosis> {
     let HalfApplied { version, name, autocommit, found } = half;
     let found = found.join(", ");
     let why = if *autocommit {
@@ -139,7 +139,7 @@ async fn of_half(connection: &Connection, half: &HalfApplied, sql: &str) -> Resu
     Ok(Diagnosis::Unknown { why: format!("{found}, and migration {version} {name} is pending; {why}") })
 }
 
-fn of_nulls(nulls: &[NotNull], rows: &BTreeSet<String>) -> Diagnosis {
+fn diagnose_nulls(nulls: &[NotNull], rows: &BTreeSet<String>) -> Diagnosis {
     let columns: Vec<_> = nulls.iter().map(|null| format!("{}.{}", null.table, null.column)).collect();
     let unknown =
         |why: &str| Diagnosis::Unknown { why: format!("{} holds nulls; {why}", columns.join(" and ")) };
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn nulls_behind_booked_backfills_are_wedge_a() {
-        let found = of_nulls(&[null("session_devices")], &rows(&BOTH));
+        let found = diagnose_nulls(&[null("session_devices")], &rows(&BOTH));
         assert_eq!(
             found.sql().unwrap(),
             "DELETE FROM schema_migration WHERE version IN ('20251105000000000001', '20251105000000000002')"
         );
-        let first = of_nulls(&[null("identity_credential_identifiers")], &rows(&BOTH[..2]));
+        let first = diagnose_nulls(&[null("identity_credential_identifiers")], &rows(&BOTH[..2]));
         assert!(first.to_string().ends_with("version IN ('20251105000000000001')"), "{first}");
     }
 
@@ -192,7 +192,7 @@ mod tests {
             (vec![null("session_devices")], rows(&BOTH[..2])),
             (vec![null("session_devices"), null("sessions")], rows(&BOTH)),
         ] {
-            assert_eq!(of_nulls(&nulls, &rows).kind(), "unknown");
+            assert_eq!(diagnose_nulls(&nulls, &rows).kind(), "unknown");
         }
     }
 }

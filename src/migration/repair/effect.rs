@@ -56,10 +56,10 @@ pub enum Effect {
 
 /// The effects of `sql`, in order.
 pub fn effects(sql: &str) -> Vec<Effect> {
-    statements(sql).iter().flat_map(|statement| of_statement(statement)).collect()
+    statements(sql).iter().flat_map(|statement| statement_effects(statement)).collect()
 }
 
-fn of_statement(statement: &[Token]) -> Vec<Effect> {
+fn statement_effects(statement: &[Token]) -> Vec<Effect> {
     let mut words = Words { rest: statement };
     let effect = if words.take("alter") && words.take("table") {
         return alter_table(words).unwrap_or_else(|| vec![Effect::Other]);

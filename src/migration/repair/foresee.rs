@@ -1,7 +1,7 @@
 //! What the pending migrations will meet: objects that are there already or gone already, and columns that must
 //! hold no null.
 //!
-//! Given the SQL of the pending migrations and the names that the database holds, [`Foreseen::of`] walks through
+//! Given the SQL of the pending migrations and the names that the database holds, [`Foreseen::new`] walks through
 //! them in order and remembers what they themselves change, so that a column which one migration drops and the next
 //! adds again is no obstacle.
 
@@ -40,7 +40,7 @@ pub struct NotNull {
 
 impl Foreseen {
     /// Looks ahead; `pending` in the order in which the program applies them.
-    pub fn of(pending: &[&ListedMigration], objects: &Objects) -> Self {
+    pub fn new(pending: &[&ListedMigration], objects: &Objects) -> Self {
         let mut walk = Walk { objects, changed: Changed::default() };
         let mut foreseen = Self::default();
         for migration in pending {
@@ -202,7 +202,7 @@ mod tests {
 
     fn found(steps: &[(&str, &str)]) -> Vec<String> {
         let listed: Vec<_> = steps.iter().map(|(version, sql)| migration(version, sql)).collect();
-        let foreseen = Foreseen::of(&listed.iter().collect::<Vec<_>>(), &objects());
+        let foreseen = Foreseen::new(&listed.iter().collect::<Vec<_>>(), &objects());
         foreseen.half_applied.into_iter().flat_map(|half| half.found).collect()
     }
 
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_column_that_is_filled_before_may_hold_nulls_now() {
         let not_null = migration("3", "ALTER TABLE session_devices ALTER identity_id SET NOT NULL");
-        let of = |steps: &[&ListedMigration]| Foreseen::of(steps, &objects()).not_null.len();
+        let of = |steps: &[&ListedMigration]| Foreseen::new(steps, &objects()).not_null.len();
         assert_eq!(of(&[&not_null]), 1);
         for (version, sql) in [
             ("20251105000000000002", ""),

@@ -2,19 +2,23 @@
 //!
 //! Given a Kratos program and its database, [`diagnose_now`] looks and changes nothing. [`repair_now`] takes the
 //! migration lock, ends what an earlier run left, raises the fence, repairs, looks again, and lifts the fence
-//! whatever happened.
+//! whatever happened. `asked` is what the program told before, if it was asked.
+
+use std::borrow::Cow;
 
 use super::apply::{RepairError, Repaired, apply};
 use super::diagnose::{Diagnosis, diagnose};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::program::command::Kratos;
+use crate::migration::failure::Failure;
 use crate::migration::job::connect;
 use crate::migration::leftovers::end_leftovers;
 use crate::migration::lockers::name_lockers;
-use crate::migration::outcome::Failure;
-use crate::migration::preflight::{OUR_SESSIONS, refuse_pooler};
+use crate::migration::preflight::refuse_pooler;
+use crate::migration::program::ProgramMigrations;
 use crate::migration::run::name_holder;
-use crate::migration::survey::{Program, bare, lift, look, program};
+use crate::migration::sessions::OUR_SESSIONS;
+use crate::migration::survey::{bare, lift, look};
 use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
 
 /// Nulls are searched in whole tables, which takes longer than the questions of a run.
@@ -26,8 +30,9 @@ pub async fn diagnose_now(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
 ) -> Result<Diagnosis, Failure> {
-    let (connection, program) = open(kratos, version, dsn, "kratos-operator repair").await?;
+    let (connection, program) = open(kratos, version, dsn, asked, "kratos-operator repair").await?;
     let diagnosis = diagnose(&connection, &program.listed).await?;
     connection.close().await;
     Ok(diagnosis)
@@ -39,10 +44,11 @@ pub async fn repair_now(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&ProgramMigrations>,
     who: &str,
 ) -> Result<Repaired, Failure> {
     let name = format!("kratos-operator {who}");
-    let (side, program) = open(kratos, version, dsn, &name).await?;
+    let (side, program) = open(kratos, version, dsn, asked, &name).await?;
     if !catalog::is_writable_primary(&side).await? {
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
@@ -70,7 +76,11 @@ pub async fn repair_now(
     repaired
 }
 
-async fn repair_locked(side: &Connection, program: &Program, who: &str) -> Result<Repaired, Failure> {
+async fn repair_locked(
+    side: &Connection,
+    program: &ProgramMigrations,
+    who: &str,
+) -> Result<Repaired, Failure> {
     end_leftovers(side).await?;
     let diagnosis = diagnose(side, &program.listed).await?;
     if diagnosis.sql().is_none() {
@@ -86,12 +96,13 @@ async fn repair_locked(side: &Connection, program: &Program, who: &str) -> Resul
     })
 }
 
-async fn open(
+async fn open<'p>(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
+    asked: Option<&'p ProgramMigrations>,
     name: &str,
-) -> Result<(Connection, Program), Failure> {
+) -> Result<(Connection, Cow<'p, ProgramMigrations>), Failure> {
     if !version.has_migration_status() {
         let text = format!("Kratos {version} does not show its migrations, so nothing can be told of them");
         return Err(Failure::Program(text));
@@ -100,7 +111,7 @@ async fn open(
     let connection = connect(dsn, name).await?;
     let set = connection.client().batch_execute(SEARCH).await;
     set.map_err(|error| connection.explain(&error))?;
-    let program = program(kratos, version, dsn).await?;
+    let program = ProgramMigrations::asked_or_ask(asked, kratos, version, dsn).await?;
     let schema = match look(&connection, &program.known).await {
         Ok(schema) => schema,
         Err(failure) => return Err(bare(name_lockers(&connection, failure).await)),

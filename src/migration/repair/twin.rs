@@ -23,7 +23,7 @@ pub enum Comparison {
 
 /// Compares the `effects` of `sql` with the database. The role needs the right to make temporary tables.
 pub async fn compare(connection: &Connection, sql: &str, effects: &[Effect]) -> Result<Comparison> {
-    let Some(objects) = effects.iter().map(Object::of).collect::<Option<Vec<_>>>() else {
+    let Some(objects) = effects.iter().map(Object::added_by).collect::<Option<Vec<_>>>() else {
         return Ok(Comparison::NotComparable);
     };
     if objects.is_empty() {
@@ -85,7 +85,7 @@ impl std::fmt::Display for Object<'_> {
 }
 
 impl<'e> Object<'e> {
-    fn of(effect: &'e Effect) -> Option<Self> {
+    fn added_by(effect: &'e Effect) -> Option<Self> {
         match effect {
             Effect::AddColumn { table, column, references, .. } => {
                 Some(Self { table, name: column, references: references.as_deref(), is_column: true })

@@ -1,5 +1,8 @@
 //! The mark of a fence that is ours: a text that says who raised it and since when.
 
+use crate::postgres::connect::Connection;
+use crate::postgres::error::Result;
+
 /// What every mark begins with.
 const PREFIX: &str = "fenced by ";
 const SINCE: &str = " since ";
@@ -58,6 +61,13 @@ impl Mark {
         };
         Some(Self { who: who.to_owned(), since, was })
     }
+}
+
+/// The server's time, as a mark gives it.
+pub async fn now(connection: &Connection) -> Result<String> {
+    let sql = r#"SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
+    let row = connection.query_one(sql, &[]).await?;
+    connection.get(&row, 0)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
-use super::mark::Mark;
-use super::{FenceState, Phase, now};
+use super::mark::{Mark, now};
+use super::phase::{FenceState, Phase};
 use crate::postgres::connect::Connection;
 use crate::postgres::error::{Error, Result};
 
@@ -66,7 +66,7 @@ pub(super) async fn raise(connection: &Connection, who: &str, spared: &[&str]) -
 
 async fn try_raise(connection: &Connection, who: &str, spared: &[&str]) -> Result<FenceState> {
     let found = function(connection).await?;
-    let since = match found.as_ref().and_then(state_of) {
+    let since = match found.as_ref().and_then(fence_state) {
         // It refuses already, whoever raised it.
         Some(FenceState { phase: Phase::Up, since, .. }) => since,
         _ => None,
@@ -135,10 +135,10 @@ pub(super) async fn lift(connection: &Connection) -> Result<bool> {
 
 /// How far it is; `None`: nothing is refused.
 pub(super) async fn state(connection: &Connection) -> Result<Option<FenceState>> {
-    Ok(function(connection).await?.as_ref().and_then(state_of))
+    Ok(function(connection).await?.as_ref().and_then(fence_state))
 }
 
-fn state_of(function: &Function) -> Option<FenceState> {
+fn fence_state(function: &Function) -> Option<FenceState> {
     if !function.is_armed() {
         return None;
     }

@@ -1,6 +1,6 @@
 //! A database in which every run fails, and the repair.
 
-use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::postgres::{Connection, Dsn, fence};
 use serde_json::{Value, json};
 

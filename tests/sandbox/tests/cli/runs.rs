@@ -71,6 +71,18 @@ fn a_plan_ends_with_the_command_line_that_runs_it() {
 }
 
 #[test]
+fn a_command_asks_the_program_once_for_its_migrations() {
+    block_on(async {
+        let (fresh, served) = (Database::fresh().await, Database::served(MIDDLE).await);
+        for (database, words) in
+            [(&fresh, "run"), (&served, "plan"), (&served, "run --timeout 300"), (&served, "run")]
+        {
+            assert_eq!(database.count_listings(words), 1, "{words}");
+        }
+    });
+}
+
+#[test]
 fn events_are_lines_of_json() {
     block_on(async {
         let database = Database::served(OLD).await;

@@ -166,6 +166,22 @@ impl Database {
         self.superuser().await.client().query_one(text, &[]).await.unwrap().get(0)
     }
 
+    /// The binary with the newest Kratos, run to its end; how often it asked Kratos for its migrations.
+    pub fn count_listings(&self, words: &str) -> usize {
+        let dir = tempfile::Builder::new().prefix("calls").tempdir().unwrap();
+        let (calls, program) = (dir.path().join("calls"), dir.path().join("kratos"));
+        let kratos = self.server.kratos(NEW);
+        let script = format!("#!/bin/sh\necho \"$*\" >>{}\nexec {} \"$@\"\n", shown(&calls), shown(&kratos));
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = self.server.operator(&["migrate"]);
+        command.args(words.split_whitespace()).env("DSN", &self.dsn).arg("--kratos-bin").arg(program);
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let calls = fs::read_to_string(calls).unwrap();
+        calls.lines().filter(|call| call.starts_with("migrate sql status")).count()
+    }
+
     /// Waits until a migration sleeps.
     pub async fn until_slow(&self) {
         let text = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()

@@ -1,5 +1,11 @@
 //! Refresh and run-migration, as an operator lives through them.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use sandbox::Sandbox;
+
 use super::support::*;
 
 const REPORT: &str = "BEGIN; SELECT count(*) FROM courier_messages";
@@ -43,6 +49,41 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
         let output = juju(&sandbox, "run kratos/leader run-migration").await;
         assert!(output.contains("applied: \"0\""), "{output}");
     });
+}
+
+#[test]
+fn an_action_asks_the_program_once_for_its_migrations() {
+    let Some((older, newest)) = upgrade() else { return };
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &older, 1).await;
+        register(&sandbox, 0, "ada@example.com").await;
+        juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
+        let calls = note_calls(&sandbox, 0);
+        // The first has something to apply, the last has not.
+        for action in ["plan-migration", "repair-migration", "run-migration", "run-migration"] {
+            let _ = fs::remove_file(&calls);
+            juju(&sandbox, &format!("run kratos/leader {action}")).await;
+            let calls = fs::read_to_string(&calls).unwrap();
+            let listed = calls.lines().filter(|call| call.starts_with("migrate sql status")).count();
+            assert_eq!(listed, 1, "{action}: {calls}");
+        }
+        assert_eq!(status(&sandbox, 0), "active ");
+    });
+}
+
+/// Lets Kratos in a unit's container write the arguments of each of its processes into the file returned, until the
+/// container starts anew.
+fn note_calls(sandbox: &Sandbox, unit: u32) -> PathBuf {
+    let container = sandbox.container_root(&format!("kratos/{unit}")).unwrap();
+    let bin = container.parent().unwrap().join("bin");
+    let (calls, link) = (bin.join("calls"), bin.join("kratos"));
+    let program = fs::read_link(&link).unwrap();
+    let (draft, shown) = (bin.join("draft"), program.display());
+    fs::write(&draft, format!("#!/bin/sh\necho \"$*\" >>{}\nexec {shown} \"$@\"\n", calls.display()))
+        .unwrap();
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(draft, link).unwrap();
+    calls
 }
 
 #[test]

@@ -107,7 +107,7 @@ async fn compare(from: &str, to: &str) {
     assert!(why.contains("CREATEDB"), "{why}");
     assert_eq!(locks_of(&classified), planned, "the SQL says the same");
     assert_eq!(classified.digest, plan.digest);
-    let works = |plan: &kratos_operator::migration::plan::Plan| -> Vec<_> {
+    let works = |plan: &kratos_operator::migration::plan::MigrationPlan| -> Vec<_> {
         plan.migrations.iter().flat_map(|step| &step.tables).map(|touched| touched.work.clone()).collect()
     };
     assert_eq!(works(&classified), works(&plan));

@@ -64,7 +64,7 @@ fn a_replay_that_fails_is_cleaned_up_and_told() {
         let server = shared();
         let served = server.served(1).await;
         let kratos = server.kratos("without-down");
-        let made = plan(&kratos, &version("v26.2.0"), &served.dsn).await.unwrap();
+        let made = plan(&kratos, &version("v26.2.0"), &served.dsn, None).await.unwrap();
         let Method::Classified { why } = &made.method else { panic!("{:?}", made.method) };
         assert!(why.contains("down -e --yes --steps 23") && why.contains("no way back"), "{why}");
         assert_eq!(server.scratch_databases(&served.dsn).await, [""; 0]);
@@ -104,7 +104,8 @@ fn an_empty_database_has_nothing_that_could_be_locked() {
         server.migrate("v26.2.0", &database.dsn).await;
         let made = server.plan("v26.2.0", &database.dsn).await;
         assert_eq!(made.results()["pending"], "0");
-        let error = plan(&server.kratos("v25.4.0"), &version("v25.4.0"), &database.dsn).await.unwrap_err();
+        let error =
+            plan(&server.kratos("v25.4.0"), &version("v25.4.0"), &database.dsn, None).await.unwrap_err();
         assert!(matches!(error, Failure::Newer { unknown: 7, .. }), "{error}");
     });
 }
@@ -115,14 +116,14 @@ fn a_program_that_does_not_list_its_migrations_is_not_asked() {
         let server = shared();
         let database = server.database(None).await;
         let kratos = server.kratos("v1.3.1");
-        let made = plan(&kratos, &version("v1.3.1"), &database.dsn).await.unwrap();
+        let made = plan(&kratos, &version("v1.3.1"), &database.dsn, None).await.unwrap();
         assert!(matches!(&made.method, Method::Classified { why } if why.contains("v1.3.1")), "{made:?}");
         assert_eq!(made.migrations.len(), 315);
         assert!(made.migrations.iter().all(|step| step.is_unclear && step.mode == Mode::Transaction));
-        let error = plan(&kratos, &version("v1.1.0"), &database.dsn).await.unwrap_err();
+        let error = plan(&kratos, &version("v1.1.0"), &database.dsn, None).await.unwrap_err();
         assert_eq!(error.kind(), "program");
         let missing = server.kratos("missing");
-        let error = plan(&missing, &version("v26.2.0"), &database.dsn).await.unwrap_err();
+        let error = plan(&missing, &version("v26.2.0"), &database.dsn, None).await.unwrap_err();
         assert_eq!(error.kind(), "program");
     });
 }

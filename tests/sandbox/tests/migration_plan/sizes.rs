@@ -48,7 +48,8 @@ fn a_locked_table_holds_no_plan_up() {
         sql(&holder, "SET application_name = 'report'; BEGIN; LOCK TABLE sessions").await;
         let pid: i32 = holder.client().query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         let begun = Instant::now();
-        let error = plan(&server.kratos("v26.2.0"), &version("v26.2.0"), &served.dsn).await.unwrap_err();
+        let error =
+            plan(&server.kratos("v26.2.0"), &version("v26.2.0"), &served.dsn, None).await.unwrap_err();
         assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
         let Failure::Refused(text) = error else { panic!("{error}") };
         let who =
@@ -67,7 +68,8 @@ fn a_locked_table_holds_no_plan_up() {
             );
         let waits = format!("SELECT 1 FROM pg_locks WHERE pid = {pid} AND NOT granted");
         while reader.client().query_opt(&waits, &[]).await.unwrap().is_none() {}
-        let error = plan(&server.kratos("v26.2.0"), &version("v26.2.0"), &served.dsn).await.unwrap_err();
+        let error =
+            plan(&server.kratos("v26.2.0"), &version("v26.2.0"), &served.dsn, None).await.unwrap_err();
         let Failure::Refused(text) = error else { panic!("{error}") };
         assert!(text.contains("read sessions, ") && text.contains(&format!("(pid {pid})")), "{text}");
         waiting.abort();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kratos_operator::kratos::WorkloadVersion;
 use kratos_operator::kratos::program::command::Kratos;
-use kratos_operator::migration::plan::{LockMode, Plan, plan};
+use kratos_operator::migration::plan::{LockMode, MigrationPlan, plan};
 use kratos_operator::postgres::{Connection, Dsn, DsnParts, Endpoint, Tls};
 use sandbox::postgres::Cluster;
 use sandbox::programs::Programs;
@@ -112,8 +112,8 @@ impl Server {
         self.kratos(release).up(&version(release), dsn, 2 * PATIENCE).await.unwrap();
     }
 
-    pub async fn plan(&self, release: &str, dsn: &Dsn) -> Plan {
-        plan(&self.kratos(release), &version(release), dsn).await.unwrap()
+    pub async fn plan(&self, release: &str, dsn: &Dsn) -> MigrationPlan {
+        plan(&self.kratos(release), &version(release), dsn, None).await.unwrap()
     }
 
     /// The scratch databases that belong to the role of `dsn`.
@@ -147,7 +147,7 @@ pub async fn sql(connection: &Connection, statement: &str) {
 pub type Locks = BTreeMap<String, LockMode>;
 
 /// The locks of a plan by version.
-pub fn locks_of(plan: &Plan) -> BTreeMap<String, Locks> {
+pub fn locks_of(plan: &MigrationPlan) -> BTreeMap<String, Locks> {
     let locks = |step: &kratos_operator::migration::plan::Step| {
         step.tables.iter().map(|touched| (touched.table.clone(), touched.lock)).collect()
     };

@@ -21,7 +21,7 @@ async fn real(server: &Server, release: &str, dsn: &Dsn) -> f64 {
         cancel: None,
     };
     let (progress, _lines) = mpsc::unbounded_channel();
-    run(&server.kratos(release), &job, &progress, async {}).await.unwrap().elapsed.as_secs_f64()
+    run(&server.kratos(release), &job, None, &progress, async {}).await.unwrap().elapsed.as_secs_f64()
 }
 
 async fn check(server: &Server, served: &Database, releases: &[&str]) -> Result<(), String> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kratos_operator::migration::preflight::{OUR_SESSIONS, own_tables};
+use kratos_operator::migration::OUR_SESSIONS;
+use kratos_operator::migration::preflight::own_tables;
 use kratos_operator::postgres::Connection;
 use kratos_operator::postgres::fence::{Phase, lift, raise, state, writers};
 use tokio::time::timeout;

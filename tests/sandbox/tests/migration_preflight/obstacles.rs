@@ -1,6 +1,7 @@
 //! The checks that look at other sessions, transactions and replicas.
 
-use kratos_operator::migration::preflight::{OUR_SESSIONS, Verdict};
+use kratos_operator::migration::OUR_SESSIONS;
+use kratos_operator::migration::preflight::{CheckName, Severity};
 use kratos_operator::postgres::transactions;
 use sandbox::postgres::Options;
 
@@ -35,21 +36,21 @@ async fn whoever_is_in_the_way_is_named() {
 
     let report = case.run(&side).await;
     let parts = ["\"weekly\", user report", "has locked identities", "SELECT pg_terminate_backend("];
-    assert_finding(&report, "long-transactions", Verdict::Warning, &parts);
+    assert_finding(&report, CheckName::LongTransactions, Severity::Warning, &parts);
     let parts = [
         "ROLLBACK PREPARED 'it''s worse'",
         "has locked identities",
         "ROLLBACK PREPARED 'left over'",
         "of operator",
     ];
-    assert_finding(&report, "prepared-transactions", Verdict::Refusal, &parts);
+    assert_finding(&report, CheckName::PreparedTransactions, Severity::Refusal, &parts);
     let parts = [
         "does not cover may write: \"weekly\", user report",
         "the fence lets these sessions of our role only read: \"serve\"",
     ];
-    assert_finding(&report, "other-writers", Verdict::Refusal, &parts);
+    assert_finding(&report, CheckName::OtherWriters, Severity::Refusal, &parts);
     let parts = ["kratos-migrate test/0", &format!("SELECT pg_cancel_backend({pid})")];
-    assert_finding(&report, "other-migration", Verdict::Refusal, &parts);
+    assert_finding(&report, CheckName::OtherMigration, Severity::Refusal, &parts);
 
     foreign.batch_execute("ROLLBACK").await.unwrap();
     for statement in ["ROLLBACK PREPARED 'it''s worse'", "ROLLBACK PREPARED 'left over'"] {
@@ -61,10 +62,10 @@ async fn whoever_is_in_the_way_is_named() {
         (!report.is_refused()).then_some(report)
     })
     .await;
-    let warned: Vec<_> = report.findings(Verdict::Warning).map(|(name, _)| name).collect();
+    let warned: Vec<_> = report.findings(Severity::Warning).map(|(name, _)| name).collect();
     // The administrator's session, and the one that the fence lets only read.
     assert_eq!(warned, ["other-writers", "other-writers"], "{report}");
-    assert_finding(&report, "long-transactions", Verdict::Ok, &[]);
+    assert_finding(&report, CheckName::LongTransactions, Severity::Ok, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,9 +108,9 @@ async fn a_slot_that_nobody_reads_is_warned_of() {
     let database = world.database("db").await;
     let side = side(&database).await;
     let case = Case::new(&world, &database).await;
-    assert_finding(&case.run(&side).await, "replication", Verdict::Ok, &[]);
+    assert_finding(&case.run(&side).await, CheckName::Replication, Severity::Ok, &[]);
     let operator = world.operator("db").await;
     operator.batch_execute("SELECT pg_create_physical_replication_slot('gone', true)").await.unwrap();
     let parts = ["'gone'", "SELECT pg_drop_replication_slot('gone')"];
-    assert_finding(&case.run(&side).await, "replication", Verdict::Warning, &parts);
+    assert_finding(&case.run(&side).await, CheckName::Replication, Severity::Warning, &parts);
 }

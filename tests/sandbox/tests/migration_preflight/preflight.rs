@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kratos_operator::kratos::program::command::ListedMigration;
 use kratos_operator::migration::preflight::{
-    Facts, OUR_SESSIONS, Report, Verdict, own_tables, preflight, unreachable,
+    CheckName, PlannedRun, PreflightReport, Severity, own_tables, preflight, unreachable,
 };
 use kratos_operator::migration::{Known, Migration, MigrationVersion, Schema, Timeout};
 use kratos_operator::postgres::{Connection, Dsn, Error, catalog, catalog_digest, fence};
@@ -33,10 +33,10 @@ impl Case {
         Self { dsn, schema, listed, touched, estimate: None, force: false }
     }
 
-    pub async fn run(&self, side: &Connection) -> Report {
+    pub async fn run(&self, side: &Connection) -> PreflightReport {
         let before = catalog_digest(side).await.unwrap();
         let begun = Instant::now();
-        let facts = Facts {
+        let run = PlannedRun {
             dsn: &self.dsn,
             schema: &self.schema,
             listed: &self.listed,
@@ -46,7 +46,7 @@ impl Case {
             timeout: Timeout::DEFAULT,
             force: self.force,
         };
-        let report = preflight(side, facts).await;
+        let report = preflight(side, run).await;
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         assert_eq!(catalog_digest(side).await.unwrap(), before, "nothing is changed");
         report
@@ -62,15 +62,15 @@ async fn schema(side: &Connection, listed: &[ListedMigration]) -> Schema {
     Schema::compare(&rows, &Known::Listed(known.collect()), false)
 }
 
-/// The verdict and the text of one check.
-fn verdict(report: &Report, name: &str) -> (Verdict, String) {
+/// The severity and the text of one check.
+fn severity(report: &PreflightReport, name: CheckName) -> (Severity, String) {
     let check = report.check(name).unwrap_or_else(|| panic!("no check {name}: {report}"));
     let texts = check.findings.iter().map(|finding| format!("{} -> {}\n", finding.text, finding.remedy));
-    (check.verdict(), texts.collect())
+    (check.severity(), texts.collect())
 }
 
-pub fn assert_finding(report: &Report, name: &str, expected: Verdict, parts: &[&str]) {
-    let (found, text) = verdict(report, name);
+pub fn assert_finding(report: &PreflightReport, name: CheckName, expected: Severity, parts: &[&str]) {
+    let (found, text) = severity(report, name);
     assert_eq!(found, expected, "{name}: {report}");
     for part in parts {
         assert!(text.contains(part), "{name} does not say {part:?}: {text}");
@@ -89,11 +89,13 @@ async fn a_database_that_is_well_passes_every_check() {
         let mut case = Case::new(&world, &database).await;
         case.estimate = Some(Duration::from_secs(3));
         let report = case.run(&side).await;
-        assert_eq!(report.findings(Verdict::Refusal).count(), 0, "{name}: {report}");
-        assert_eq!(report.findings(Verdict::Warning).count(), 0, "{name}: {report}");
+        assert_eq!(report.findings(Severity::Refusal).count(), 0, "{name}: {report}");
+        assert_eq!(report.findings(Severity::Warning).count(), 0, "{name}: {report}");
         assert!(!report.is_refused());
-        let skipped: Vec<_> = report.findings(Verdict::Skipped).map(|(name, _)| name).collect();
-        assert_eq!(skipped, ["disk"], "{report}");
+        let skipped: Vec<_> = report.findings(Severity::Skipped).map(|(name, _)| name).collect();
+        assert_eq!(skipped, [CheckName::Disk], "{report}");
+        let asked: Vec<_> = report.checks.iter().map(|check| check.name).collect();
+        assert_eq!(asked, CheckName::ALL);
         assert!(report.to_string().starts_with("preflight: 14 ok, 1 skipped\nskipped disk: "), "{report}");
         // The fence of a run that was killed is ours to go on with.
         raise(&side).await;
@@ -133,8 +135,8 @@ async fn a_database_that_cannot_be_reached_is_told_at_once() {
     case.dsn = Dsn::parse(&database.dsn.replace("s3cret", "wrong")).unwrap();
     assert_finding(
         &case.run(&side).await,
-        "reachable",
-        Verdict::Refusal,
+        CheckName::Reachable,
+        Severity::Refusal,
         &["refused the password of kratos"],
     );
 }
@@ -155,14 +157,19 @@ async fn a_server_that_takes_no_writes_is_refused_with_the_setting_that_says_so(
         let remedy = format!("{undo} default_transaction_read_only");
         assert_finding(
             &case.run(&side).await,
-            "writable-primary",
-            Verdict::Refusal,
+            CheckName::WritablePrimary,
+            Severity::Refusal,
             &["kratos are read-only", &remedy],
         );
         operator.batch_execute(&remedy).await.unwrap();
     }
     case.dsn = case.dsn.with_param("default_transaction_read_only", "on");
-    assert_finding(&case.run(&side).await, "writable-primary", Verdict::Refusal, &["out of the DSN"]);
+    assert_finding(
+        &case.run(&side).await,
+        CheckName::WritablePrimary,
+        Severity::Refusal,
+        &["out of the DSN"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,8 +191,8 @@ async fn a_standby_is_refused() {
     let report = case.run(&side).await;
     assert_finding(
         &report,
-        "writable-primary",
-        Verdict::Refusal,
+        CheckName::WritablePrimary,
+        Severity::Refusal,
         &["is a standby", "connect to the primary"],
     );
 }
@@ -201,7 +208,7 @@ async fn a_proxy_that_pools_transactions_is_refused() {
         Dsn::parse(&database.dsn.replace(&format!(":{}/", world.cluster.port()), &format!(":{port}/")))
             .unwrap();
     let side = open(&case.dsn, "kratos-operator test/0").await;
-    let facts = Facts {
+    let run = PlannedRun {
         dsn: &case.dsn,
         schema: &case.schema,
         listed: &case.listed,
@@ -211,13 +218,13 @@ async fn a_proxy_that_pools_transactions_is_refused() {
         timeout: Timeout::DEFAULT,
         force: true,
     };
-    let report = preflight(&side, facts).await;
-    assert_finding(&report, "pooler", Verdict::Refusal, &["transaction pooling", "past the proxy"]);
+    let report = preflight(&side, run).await;
+    assert_finding(&report, CheckName::Pooler, Severity::Refusal, &["transaction pooling", "past the proxy"]);
 
     // PgBouncer itself refuses the options that our connections are opened with.
     let message = "unsupported startup parameter: options".to_owned();
     let report = unreachable(&Error::Pooler { host: "proxy:6432".to_owned(), message });
-    assert_finding(&report, "pooler", Verdict::Refusal, &["startup parameter", "past the proxy"]);
+    assert_finding(&report, CheckName::Pooler, Severity::Refusal, &["startup parameter", "past the proxy"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,10 +245,10 @@ async fn missing_rights_are_named_with_what_grants_them() {
         operator.batch_execute(statement).await.unwrap();
     }
     let report = case.run(&side).await;
-    assert_finding(&report, "ownership", Verdict::Refusal, &["kratos does not own identities"]);
+    assert_finding(&report, CheckName::Ownership, Severity::Refusal, &["kratos does not own identities"]);
     let parts =
         ["GRANT CREATE ON SCHEMA public TO kratos", "pg_trgm and btree_gin", "CREATE EXTENSION pg_trgm"];
-    assert_finding(&report, "create", Verdict::Refusal, &parts);
+    assert_finding(&report, CheckName::Create, Severity::Refusal, &parts);
 
     for statement in [
         "GRANT CREATE ON SCHEMA public TO kratos",
@@ -256,8 +263,8 @@ async fn missing_rights_are_named_with_what_grants_them() {
     // Somebody else's in the same schema is none of ours.
     operator.batch_execute("CREATE TABLE weekly_report (id UUID)").await.unwrap();
     let report = case.run(&side).await;
-    assert_finding(&report, "ownership", Verdict::Ok, &[]);
-    assert_finding(&report, "create", Verdict::Ok, &[]);
+    assert_finding(&report, CheckName::Ownership, Severity::Ok, &[]);
+    assert_finding(&report, CheckName::Create, Severity::Ok, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,11 +283,11 @@ async fn objects_that_a_run_would_trip_over_are_named() {
     sql(&side, "ALTER TABLE courier_messages ADD COLUMN request_headers JSONB").await;
     let report = case.run(&side).await;
     let parts = ["public.broken of networks is invalid", "REINDEX INDEX CONCURRENTLY public.broken"];
-    assert_finding(&report, "invalid-indexes", Verdict::Refusal, &parts);
+    assert_finding(&report, CheckName::InvalidIndexes, Severity::Refusal, &parts);
     let half = ["the column identities.external_id is there", "20250708190000000000", "repair-migration"];
-    assert_finding(&report, "half-applied", Verdict::Refusal, &half);
+    assert_finding(&report, CheckName::HalfApplied, Severity::Refusal, &half);
     let warned: Vec<_> =
-        report.findings(Verdict::Warning).map(|(name, finding)| (name, &finding.text)).collect();
+        report.findings(Severity::Warning).map(|(name, finding)| (name, &finding.text)).collect();
     assert!(
         warned.len() == 1 && warned[0].1.contains("courier_messages.request_headers is there"),
         "{warned:?}"
@@ -289,7 +296,7 @@ async fn objects_that_a_run_would_trip_over_are_named() {
     let mut blind = case;
     blind.listed.clear();
     let report = blind.run(&side).await;
-    assert_finding(&report, "half-applied", Verdict::Skipped, &["does not show the SQL"]);
+    assert_finding(&report, CheckName::HalfApplied, Severity::Skipped, &["does not show the SQL"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,7 +307,7 @@ async fn nulls_behind_a_booked_backfill_are_refused() {
     assert_eq!(database.run(NEW, "migrate sql down -e --yes --steps 4").code, Some(0));
     let side = side(&database).await;
     let case = Case::new(&world, &database).await;
-    assert_finding(&case.run(&side).await, "null-rows", Verdict::Ok, &[]);
+    assert_finding(&case.run(&side).await, CheckName::NullRows, Severity::Ok, &[]);
     sql(&side, "INSERT INTO networks VALUES (gen_random_uuid(), now(), now())").await;
     let server = Served::start(&world, "old", MIDDLE, &database, |_| {}).listening().await;
     assert_eq!(server.create("late@example.test").await.0, 201);
@@ -310,11 +317,11 @@ async fn nulls_behind_a_booked_backfill_are_refused() {
         "20251105000000000003",
         "repair-migration",
     ];
-    assert_finding(&case.run(&side).await, "null-rows", Verdict::Refusal, &parts);
+    assert_finding(&case.run(&side).await, CheckName::NullRows, Severity::Refusal, &parts);
     // While the backfills are pending, nulls are theirs.
     assert_eq!(database.run(NEW, "migrate sql down -e --yes --steps 2").code, Some(0));
     let case = Case::new(&world, &database).await;
-    assert_finding(&case.run(&side).await, "null-rows", Verdict::Ok, &[]);
+    assert_finding(&case.run(&side).await, CheckName::NullRows, Severity::Ok, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,10 +330,10 @@ async fn what_cannot_fit_into_the_timeout_is_refused_unless_forced() {
     let database = world.database("db").await;
     let side = side(&database).await;
     let mut case = Case::new(&world, &database).await;
-    assert_finding(&case.run(&side).await, "time", Verdict::Skipped, &[]);
+    assert_finding(&case.run(&side).await, CheckName::Time, Severity::Skipped, &[]);
     case.estimate = Some(Duration::from_millis(300_400));
     let parts = ["about 301 s", "the timeout is 120 s", "timeout=602, or force=true"];
-    assert_finding(&case.run(&side).await, "time", Verdict::Refusal, &parts);
+    assert_finding(&case.run(&side).await, CheckName::Time, Severity::Refusal, &parts);
     case.force = true;
-    assert_finding(&case.run(&side).await, "time", Verdict::Warning, &["timeout=602"]);
+    assert_finding(&case.run(&side).await, CheckName::Time, Severity::Warning, &["timeout=602"]);
 }

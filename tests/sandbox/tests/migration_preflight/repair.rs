@@ -122,7 +122,7 @@ async fn rows_written_behind_a_backfill_are_filled_by_the_next_run() {
     let columns = vec!["identity_credential_identifiers.identity_id".to_owned()];
     assert_eq!(found, Diagnosis::WedgeA { columns, backfills });
     let kratos = Kratos::Local(world.dir.path().join("kratos"));
-    let plan = plan(&kratos, &WorkloadVersion::parse(NEW).unwrap(), &dsn(&database)).await.unwrap();
+    let plan = plan(&kratos, &WorkloadVersion::parse(NEW).unwrap(), &dsn(&database), None).await.unwrap();
     let obstacle = plan.obstacle.unwrap();
     assert_eq!((obstacle.kind, &obstacle.text), ("wedge-a", &found.to_string()), "the plan names it, too");
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use kratos_operator::kratos::program::command::{Kratos, ListedMigration};
-use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::postgres::fence::{self, FenceState};
 use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey, catalog_digest};
 

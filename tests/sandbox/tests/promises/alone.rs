@@ -1,7 +1,7 @@
 //! P1, P5: at most one migration at a time, and a refused one changes nothing.
 
-use kratos_operator::migration::preflight::OUR_SESSIONS;
-use kratos_operator::migration::{Progress, lift_leftover_fence, run};
+use kratos_operator::migration::OUR_SESSIONS;
+use kratos_operator::migration::{RunEvent, lift_leftover_fence, run};
 use kratos_operator::postgres::{AdvisoryLock, LockKey, fence};
 use tokio::sync::mpsc;
 
@@ -118,9 +118,9 @@ async fn a_run_that_lost_its_lock_goes_no_further() {
 
     let (progress, mut told) = mpsc::unbounded_channel();
     let (kratos, job) = (kratos(&world, "0=0"), job(&database, 60));
-    let running = tokio::spawn(async move { run(&kratos, &job, &progress, async {}).await });
+    let running = tokio::spawn(async move { run(&kratos, &job, None, &progress, async {}).await });
     while let Some(progress) = told.recv().await {
-        if matches!(progress, Progress::Step(text) if text.starts_with("a lock was not free")) {
+        if matches!(progress, RunEvent::Step(text) if text.starts_with("a lock was not free")) {
             break;
         }
     }

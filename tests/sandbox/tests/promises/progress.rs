@@ -1,6 +1,6 @@
 //! What a run tells while it goes on.
 
-use kratos_operator::migration::{Progress, run};
+use kratos_operator::migration::{RunEvent, run};
 use tokio::sync::mpsc;
 
 use crate::support::*;
@@ -22,12 +22,12 @@ async fn a_backfill_tells_how_far_it_is() {
     operator.batch_execute(SLOW_BATCHES).await.unwrap();
 
     let (progress, mut told) = mpsc::unbounded_channel();
-    let report = run(&kratos(&world, "0=0"), &job(&database, 120), &progress, async {}).await.unwrap();
+    let report = run(&kratos(&world, "0=0"), &job(&database, 120), None, &progress, async {}).await.unwrap();
     assert_eq!(report.applied, 7);
     drop(progress);
     let mut steps = Vec::new();
     while let Some(progress) = told.recv().await {
-        if let Progress::Step(text) = progress {
+        if let RunEvent::Step(text) = progress {
             steps.push(text);
         }
     }

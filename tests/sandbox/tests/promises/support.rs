@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kratos_operator::kratos::WorkloadVersion;
 use kratos_operator::kratos::program::command::Kratos;
-use kratos_operator::migration::preflight::OUR_SESSIONS;
+use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::migration::repair::{apply, diagnose};
 use kratos_operator::migration::{Job, Outcome, Timeout, run};
 use kratos_operator::postgres::{
@@ -90,7 +90,7 @@ pub fn job(database: &Database, seconds: u32) -> Job {
 /// Runs the engine; what it says is not looked at.
 pub async fn migrate(kratos: &Kratos, job: &Job) -> Outcome {
     let (progress, _lines) = mpsc::unbounded_channel();
-    run(kratos, job, &progress, async {}).await
+    run(kratos, job, None, &progress, async {}).await
 }
 
 /// A connection that the fence does not hold up.
