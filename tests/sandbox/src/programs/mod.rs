@@ -134,7 +134,12 @@ impl Programs {
     }
 }
 
-/// A program of this workspace: in the directory of `here`, or above it when `here` is a test in `deps`.
+/// A program of this workspace, for what needs only that one.
+pub fn program(name: &'static str) -> Result<PathBuf, Error> {
+    built(&env::current_exe().map_err(Error::Here)?, name)
+}
+
+/// The same beside `here`: in its directory, or above it when `here` is a test in `deps`.
 fn built(here: &Path, name: &'static str) -> Result<PathBuf, Error> {
     let dir = here.parent().unwrap_or(Path::new("/"));
     let dir = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
