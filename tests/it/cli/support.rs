@@ -3,7 +3,6 @@
 use std::fs;
 use std::future::Future;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -46,9 +45,7 @@ pub fn shared() -> Arc<Server> {
         let double = double.display();
         for release in [OLD, MIDDLE, NEW] {
             let script = format!("#!/bin/sh\nKRATOS_DOUBLE_VERSION={release} exec '{double}' \"$@\"\n");
-            let path = dir.path().join(release);
-            fs::write(&path, script).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            programs::write(&dir.path().join(release), &script).unwrap();
         }
         let cluster = Cluster::start(&dir.path().join("pg"), "127.0.0.1").unwrap();
         let server = Arc::new(Server { cluster, charm: Programs::find().unwrap().charm, dir });

@@ -7,16 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kratos_operator::juju::{Agent, Bag, ExecTransport, NewSecret, Scope};
-use tokio::sync::Mutex;
-
-/// One test at a time: a child that is being started holds a copy of every open file for a moment, and a script that
-/// anybody holds open for writing cannot be executed.
-static ONE: Mutex<()> = Mutex::const_new(());
+use sandbox::programs;
 
 fn tool(directory: &Path, name: &str, script: &str) {
-    let path = directory.join(name);
-    fs::write(&path, format!("#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 99\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!("#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 99\n{script}\n");
+    programs::write(&directory.join(name), &script).unwrap();
 }
 
 fn agent(directory: &Path) -> Agent {
@@ -25,7 +20,6 @@ fn agent(directory: &Path) -> Agent {
 
 #[tokio::test]
 async fn secret_content_goes_through_a_private_file_that_is_removed() {
-    let _one = ONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     let record = r#"
         for arg; do printf '%s\n' "$arg"; done > args
@@ -68,7 +62,6 @@ async fn secret_content_goes_through_a_private_file_that_is_removed() {
 
 #[tokio::test]
 async fn input_and_output_larger_than_a_pipe_pass() {
-    let _one = ONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     // Writes before it reads, so that feeding first and reading afterwards would never end.
     tool(directory.path(), "relation-set", "head -c 300000 /dev/zero; cat > stdin");
@@ -82,7 +75,6 @@ async fn input_and_output_larger_than_a_pipe_pass() {
 
 #[tokio::test]
 async fn a_tool_that_leaves_its_input_unread_is_judged_by_its_exit() {
-    let _one = ONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     tool(directory.path(), "relation-set", "echo 'ERROR permission denied' >&2; exit 1");
     let changes = BTreeMap::from([("key".to_owned(), Some("x".repeat(1_000_000)))]);
@@ -92,7 +84,6 @@ async fn a_tool_that_leaves_its_input_unread_is_judged_by_its_exit() {
 
 #[tokio::test]
 async fn a_tool_without_input_reads_nothing() {
-    let _one = ONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     tool(directory.path(), "is-leader", "cat; echo true");
     assert!(agent(directory.path()).is_leader().await.unwrap());
@@ -100,7 +91,6 @@ async fn a_tool_without_input_reads_nothing() {
 
 #[tokio::test]
 async fn a_tool_that_was_killed_failed() {
-    let _one = ONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     tool(directory.path(), "is-leader", "kill -KILL $$");
     let error = agent(directory.path()).is_leader().await.unwrap_err();
@@ -109,7 +99,6 @@ async fn a_tool_that_was_killed_failed() {
 
 #[tokio::test]
 async fn without_its_tools_the_agent_is_unavailable() {
-    let _one = ONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     let agent = agent(directory.path());
     assert_eq!(agent.is_leader().await.unwrap_err().kind(), "agent-unavailable");

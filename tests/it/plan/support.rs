@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -55,8 +54,7 @@ pub fn shared() -> Arc<Server> {
 }
 
 fn program(path: &std::path::Path, script: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    programs::write(path, &format!("#!/bin/sh\n{script}\n")).unwrap();
 }
 
 /// A database with its own role.

@@ -1,13 +1,13 @@
 //! The parts of the charm that are tested, opened on a database of the world.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use kratos_operator::kratos::command::{Kratos, ListedMigration};
 use kratos_operator::migration::preflight::OUR_SESSIONS;
 use kratos_operator::postgres::fence::{self, FenceState};
 use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey, catalog_digest};
+
+use sandbox::programs;
 
 use crate::world::{Database, NEW, World, double};
 
@@ -37,8 +37,7 @@ pub async fn listed(world: &World, database: &Database) -> Vec<ListedMigration> 
     let double = double.display();
     if !program.exists() {
         let script = format!("#!/bin/sh\nKRATOS_DOUBLE_VERSION={NEW} exec {double} \"$@\"\n");
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        programs::write(&program, &script).unwrap();
     }
     Kratos::Local(program).migrations(&dsn(database)).await.unwrap()
 }

@@ -1,7 +1,5 @@
 //! Databases that are used, runs of the engine on them, and what must hold after each.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +13,8 @@ use kratos_operator::postgres::{
 };
 use serde_json::json;
 use tokio::sync::mpsc;
+
+use sandbox::programs;
 
 use crate::world::*;
 
@@ -55,10 +55,7 @@ fn program(world: &World, name: &str, up: &str) -> Kratos {
         double().display()
     );
     if !program.exists() {
-        // Written elsewhere and moved: a file that is still open for writing cannot be run.
-        let draft = world.file("draft", &script);
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(&draft, &program).unwrap();
+        programs::write(&program, &script).unwrap();
     }
     Kratos::Local(program)
 }

@@ -1,30 +1,23 @@
 //! A Pebble that only listens, starts one service that leaves its process group, and forgets to end it.
 
 use std::env;
-use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// Writes the program: a script that runs the function below. A child process writes it, because a file that we had
-/// open for writing ourselves could be "busy": another test's child may just have inherited the descriptor.
+use sandbox::programs;
+
+/// Writes the program: a script that runs the function below.
 pub fn script(dir: &Path) -> PathBuf {
     let path = dir.join("pebble");
     let here = env::current_exe().unwrap();
     let text = format!(
         "#!/bin/sh\n[ \"$*\" = 'run --create-dirs --hold' ] || exit 2\nenv >\"$PEBBLE/environment\"\n\
-         echo stand-in runs\nexec '{}' --exact stand_in::pebble --ignored\n",
+         echo stand-in runs\nexec '{}' --exact container::stand_in::pebble --ignored\n",
         here.display()
     );
-    let mut install = Command::new("install")
-        .args(["-m", "0755", "/dev/stdin"])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    assert!(install.wait().unwrap().success());
+    programs::write(&path, &text).unwrap();
     path
 }
 
