@@ -10,18 +10,11 @@ pub mod demo;
 pub mod gob;
 pub mod hooks;
 pub mod juju;
-/// A stand-in for Ory Kratos: same command line, real migrations on a real PostgreSQL, a small server.
-pub mod kratos;
-/// A double of the Kubernetes API.
-pub mod kubernetes;
 pub mod model;
 pub mod pack;
-/// A double of Pebble, the service manager of the workload's container.
-pub mod pebble;
 pub mod postgres;
 pub mod programs;
 pub mod sandbox;
-pub mod tools;
 pub mod visits;
 
 pub use sandbox::{KillAtCall, Moment, Options, Output, Sandbox, TraceEntry};

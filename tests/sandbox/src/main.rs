@@ -77,7 +77,7 @@ fn start(cli: &Cli) -> Result<ExitCode> {
 fn build() -> Result<()> {
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "kratos-operator", "-p", "sandbox", "--bins"]);
+    command.args(["build", "--quiet", "--workspace", "--bins"]);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     if std::env::current_exe()?.components().any(|part| part.as_os_str() == "release") {
         command.arg("--release");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use sandbox::pebble::{Options, serve};
+use pebble_double::{Options, serve};
 use serde_json::{Value, json};
 
 use super::stand_in::Reply;

@@ -21,10 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::hooks::LogLine;
-use crate::kubernetes::Kubernetes;
 use crate::model::{Model, ModelError};
 use crate::postgres::Cluster;
 use crate::programs::{Programs, Tether};
+use kubernetes_double::Kubernetes;
 
 pub use pod::Pod;
 pub(crate) use store::STAND_INS;

@@ -10,10 +10,10 @@ use nix::unistd::Pid;
 
 use super::{Engine, Error};
 use crate::container::{Container, ContainerSpec};
-use crate::kubernetes::Kubernetes;
 use crate::model::{Event, application_of};
 use crate::postgres::Cluster;
 use crate::programs::Kratos;
+use kubernetes_double::Kubernetes;
 
 /// Kubernetes' grace period for what runs in a pod that goes.
 const GRACE: Duration = Duration::from_secs(30);

@@ -145,7 +145,7 @@ impl Store {
         };
         let names: Vec<String> = tracks.iter().map(|track| format!("{track}/stable")).collect();
         let at = at.ok_or_else(|| no_channel(name, channel.unwrap_or_default(), &names))?;
-        copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("charms").join(name), &dir)?;
+        copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../stand-ins/charms").join(name), &dir)?;
         let version = dir.join("version");
         fs::write(&version, tracks[at]).map_err(Error::file(&version))?;
         let programs = self.programs()?;

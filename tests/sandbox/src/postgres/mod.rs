@@ -1,6 +1,6 @@
 //! A real PostgreSQL cluster of its own, for one sandbox or one test.
 //!
-//! Given an empty directory and a loopback address, it runs initdb there and a server that ends with this process, in
+//! Given an empty directory and a loopback address, it makes a data directory there and runs a server that ends with this process, in
 //! whatever way this process ends. The server is the distribution's own program: what the charm does to a database
 //! can only be judged by a real one. Nothing is synced to disk, because nothing here outlives the machine.
 //!
@@ -8,6 +8,7 @@
 
 mod owner;
 mod programs;
+mod seed;
 mod server;
 mod standby;
 
@@ -120,9 +121,8 @@ impl Cluster {
             owner.open_parents(&dir)?;
             owner.take(&dir)?;
         }
-        let password = random_password().map_err(Error::file(Path::new("/dev/urandom")))?;
-        let mut cluster =
-            Self { installation, dir, address, port: STANDARD_PORT, password, owner, server: None };
+        let (port, password) = (STANDARD_PORT, String::new());
+        let mut cluster = Self { installation, dir, address, port, password, owner, server: None };
         cluster.initialise(options)?;
         let mut last = None;
         for attempt in 0..PORT_ATTEMPTS {
@@ -205,24 +205,10 @@ impl Cluster {
         Ok(listener.local_addr().map_err(failed)?.port())
     }
 
-    /// Runs initdb and writes the configuration.
-    fn initialise(&self, options: Options) -> Result<(), Error> {
+    /// Makes the data directory and writes the configuration.
+    fn initialise(&mut self, options: Options) -> Result<(), Error> {
         let data = self.dir.join("data");
-        let password_file = self.dir.join("password");
-        self.write_private(&password_file, &self.password)?;
-        let mut initdb = self.installation.command("initdb", &self.dir, self.owner.as_ref());
-        initdb
-            .args(["--no-sync", "--no-instructions", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
-            .arg(format!("--username={SUPERUSER}"))
-            .arg(format!("--pwfile={}", password_file.display()))
-            .arg(format!("--pgdata={}", data.display()));
-        let output = initdb.output().map_err(Error::file(&self.installation.dir.join("initdb")));
-        std::fs::remove_file(&password_file).map_err(Error::file(&password_file))?;
-        let output = output?;
-        if !output.status.success() {
-            let log = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Error::Failed { program: "initdb", dir: self.dir.clone(), log });
-        }
+        self.password = seed::fill(&self.installation, &self.dir, self.owner.as_ref())?;
         let mut settings: Vec<(String, String)> =
             server::SETTINGS.map(|(a, b)| (a.into(), b.into())).to_vec();
         if let Some((certificate, key)) = options.tls {
@@ -245,11 +231,4 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// 24 random hexadecimal digits.
-fn random_password() -> io::Result<String> {
-    let mut bytes = [0u8; 12];
-    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

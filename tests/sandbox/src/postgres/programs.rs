@@ -90,24 +90,15 @@ impl Installation {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
 
     use super::*;
+    use crate::programs::write;
 
     fn fake(dir: &Path, version: &str) {
         fs::create_dir_all(dir).unwrap();
         fs::write(dir.join("initdb"), "").unwrap();
-        // A child process writes the program, because one that we had open for writing ourselves could be "busy" when
-        // it is run: another test's child may just have inherited the descriptor.
-        let mut install = Command::new("install")
-            .args(["-m", "0755", "/dev/stdin"])
-            .arg(dir.join("postgres"))
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
         let script = format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n");
-        install.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        assert!(install.wait().unwrap().success());
+        write(&dir.join("postgres"), &script).unwrap();
     }
 
     #[test]

@@ -19,11 +19,13 @@ use super::programs::Installation;
 use crate::programs::Tether;
 
 /// Every cluster's settings: quick, small, and without traces outside of its directory.
-pub const SETTINGS: [(&str, &str); 8] = [
+pub const SETTINGS: [(&str, &str); 9] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
     ("shared_buffers", "32MB"),
+    // PostgreSQL's own default, which `initdb` lowers for small segments.
+    ("max_wal_size", "1GB"),
     ("jit", "off"),
     ("log_min_messages", "warning"),
     ("log_line_prefix", "%m [%p] %q%u@%d "),

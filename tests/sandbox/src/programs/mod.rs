@@ -8,9 +8,10 @@ mod tether;
 mod version;
 
 use std::env;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 pub(crate) use tether::Tether;
 use version::{numbers, version};
@@ -134,12 +135,40 @@ impl Programs {
     }
 }
 
-/// A program of this workspace: in the directory of `here`, or above it when `here` is a test in `deps`.
+/// A program of this workspace, for what needs only that one.
+pub fn program(name: &'static str) -> Result<PathBuf, Error> {
+    built(&env::current_exe().map_err(Error::Here)?, name)
+}
+
+/// Writes a program that can be run at once, by a child process. Of a file that we had open for writing, another thread's
+/// child may hold a copy of the descriptor until it runs its own program, and until then the file is too busy to be run.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut install =
+        Command::new("install").args(["-m", "0755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = install.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
+    let status = install.wait()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("install: {status}"))) }
+}
+
+/// Where Cargo has put the running executable, if it has.
+pub(crate) fn target_dir() -> Option<PathBuf> {
+    let here = env::current_exe().ok()?;
+    let dir = dir_of(&here);
+    dir.join("deps").is_dir().then(|| dir.to_owned())
+}
+
 fn built(here: &Path, name: &'static str) -> Result<PathBuf, Error> {
-    let dir = here.parent().unwrap_or(Path::new("/"));
-    let dir = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
+    let dir = dir_of(here);
     let path = dir.join(name);
     if path.is_file() { Ok(path) } else { Err(Error::NotBuilt { name, dir: dir.to_owned() }) }
+}
+
+/// The directory of an executable, or that above it when it is a test in `deps`.
+fn dir_of(here: &Path) -> &Path {
+    let dir = here.parent().unwrap_or(Path::new("/"));
+    if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir }
 }
 
 fn check(variable: &str, path: &Path) -> Result<(), Error> {
@@ -156,32 +185,17 @@ fn check(variable: &str, path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
-    use std::process::{Command, Stdio};
 
     use super::*;
 
     const OURS: [&str; 6] =
         ["kratos-operator", "hook-command", "postgresql-k8s", "stand-in", "pebble-double", "kratos-double"];
 
-    /// Writes a program by a child process, because one that we had open for writing ourselves could be "busy" when it is
-    /// run: another test's child may just have inherited the descriptor.
-    fn program(path: &Path, text: &str) {
-        let mut install = Command::new("install")
-            .args(["-m", "0755", "/dev/stdin"])
-            .arg(path)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        assert!(install.wait().unwrap().success());
-    }
-
     /// A directory as Cargo leaves it, and the test executable in it.
     fn built_all() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         for name in OURS {
-            program(&dir.path().join(name), "");
+            write(&dir.path().join(name), "").unwrap();
         }
         let here = dir.path().join("deps/test-0123");
         (dir, here)
@@ -189,10 +203,9 @@ mod tests {
 
     fn kratos(dir: &Path, version: &str) -> PathBuf {
         let path = dir.join(format!("kratos-{version}"));
-        program(
-            &path,
-            &format!("#!/bin/sh\n[ \"$1\" = version ] || exit 2\nprintf 'Version:\\t\\t\\t{version}\\n'\n"),
-        );
+        let script =
+            format!("#!/bin/sh\n[ \"$1\" = version ] || exit 2\nprintf 'Version:\\t\\t\\t{version}\\n'\n");
+        write(&path, &script).unwrap();
         path
     }
 
@@ -231,7 +244,7 @@ mod tests {
         let (dir, here) = built_all();
         let [new, old] = ["v26.2.0", "v1.3.1"].map(|version| kratos(dir.path(), version));
         let pebble = dir.path().join("pebble");
-        program(&pebble, "");
+        write(&pebble, "").unwrap();
         let variables =
             [("KRATOS_BIN", &new), ("KRATOS_BIN_OLD", &old), ("KRATOS_BIN_2", &new), ("PEBBLE_BIN", &pebble)];
         let programs =
@@ -247,7 +260,7 @@ mod tests {
         let plain = dir.path().join("plain");
         fs::write(&plain, "").unwrap();
         let silent = dir.path().join("silent");
-        program(&silent, "#!/bin/sh\n");
+        write(&silent, "#!/bin/sh\n").unwrap();
         for (variable, path, reason) in [
             ("PEBBLE_BIN", Path::new("/nowhere/pebble"), "No such file"),
             ("PEBBLE_BIN", Path::new("pebble"), "not absolute"),

@@ -8,9 +8,9 @@ use super::{KillAtCall, Sandbox, TraceEntry};
 use crate::container::Container;
 use crate::hooks::LogLine;
 use crate::juju::Error;
-use crate::kubernetes::Kubernetes;
 use crate::model::{Model, Status};
 use crate::postgres::Cluster;
+use kubernetes_double::Kubernetes;
 
 impl Sandbox {
     /// Every hook command since the start or the last [`Sandbox::clear_trace`], in order.

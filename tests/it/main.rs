@@ -1,0 +1,15 @@
+//! The charm's rooms and its program from outside: Juju and Pebble as recorded, a real PostgreSQL, the double of Kratos.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+
+mod cli;
+mod juju;
+mod pebble;
+mod plan;
+mod postgres;
+mod preflight;
+mod promises;
+mod render;
+#[allow(dead_code, reason = "written for the tests of the double, which need more of it")]
+#[path = "../doubles/kratos/tests/it/world.rs"]
+mod world;

@@ -1,0 +1,129 @@
+//! A daemon made of canned answers: given raw HTTP answers, it hands out one per connection on a unix socket
+//! and keeps the requests.
+
+mod exec;
+mod recordings;
+mod transport;
+
+use kratos_operator::pebble::{Client, Error, ExecRequest, Output};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+/// The canned daemon; it ends when it is dropped.
+pub struct Canned {
+    pub client: Client,
+    requests: Arc<Mutex<Vec<String>>>,
+    _server: JoinSet<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl Canned {
+    /// A daemon that gives these answers in order, then refuses connections. An empty answer keeps the
+    /// connection silent.
+    pub fn new(answers: Vec<Vec<u8>>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("pebble.socket");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let mut server = JoinSet::new();
+        let seen = requests.clone();
+        server.spawn(async move {
+            let mut silent = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read_request(&mut stream).await;
+                seen.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
+                if answer.is_empty() {
+                    silent.push(stream);
+                } else {
+                    // The client may have heard enough before the end.
+                    let _ = stream.write_all(&answer).await;
+                }
+            }
+            drop(listener);
+            std::future::pending::<()>().await;
+        });
+        Self { client: Client::new(socket), requests, _server: server, _dir: dir }
+    }
+
+    /// The requests so far, as they came.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+/// The recordings of a real Pebble, by file name, or None after saying why there are none.
+pub fn recordings() -> Option<Vec<(String, Value)>> {
+    let Some(root) = std::env::var_os("KRATOS_OPERATOR_RECORDINGS") else {
+        println!("skipped: KRATOS_OPERATOR_RECORDINGS is not set");
+        return None;
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(PathBuf::from(root).join("pebble"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
+        .collect();
+    files.sort();
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap())
+    };
+    Some(files.into_iter().map(read).collect())
+}
+
+/// A whole answer with a length.
+pub fn answer(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let mut answer =
+        format!("HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")
+            .into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
+
+/// Reads the head, and as much body as the head announces.
+pub async fn read_request(stream: &mut UnixStream) -> Vec<u8> {
+    let mut request = Vec::new();
+    loop {
+        if let Some(end) = request.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            if request.len() >= end + 4 + length.unwrap_or(0) {
+                return request;
+            }
+        }
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return request;
+        }
+    }
+}
+
+/// What a command that ran to its end left.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub code: i64,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// Runs a command to its end, for at most `limit`; it is killed after that.
+pub async fn run_within(client: &Client, request: ExecRequest, limit: Duration) -> Result<Ended, Error> {
+    let mut process = client.exec(request).await?;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let gather = async {
+        while let Some(piece) = process.next_output().await {
+            match piece {
+                Output::Stdout(bytes) => stdout.extend(bytes),
+                Output::Stderr(bytes) => stderr.extend(bytes),
+            }
+        }
+    };
+    // What is still under way at the limit is waited for no more: `wait` says so.
+    let _in_time = tokio::time::timeout(limit, gather).await;
+    Ok(Ended { code: process.wait(limit).await?, stdout, stderr })
+}

@@ -1,0 +1,7 @@
+//! The plan of a migration against a real PostgreSQL and the double of Kratos.
+
+mod locks;
+mod scratch;
+mod sizes;
+mod support;
+mod times;

@@ -1,0 +1,11 @@
+//! What stands between a migration and a wedged database, on a real PostgreSQL and with the double of Kratos: the
+//! fence, the checks before a run, and the repair.
+
+mod cancel;
+mod checks;
+mod digest;
+mod fence;
+mod obstacles;
+pub mod pooler;
+mod repair;
+mod support;

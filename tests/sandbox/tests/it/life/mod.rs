@@ -1,0 +1,16 @@
+//! The real charm's binary in the sandbox: black-box tests of whole lives, on a real PostgreSQL.
+
+mod actions;
+mod bad_data;
+mod deploy;
+mod hot;
+mod identities;
+mod inputs;
+mod kill;
+mod migration;
+mod quiet;
+mod refusals;
+mod schemas;
+mod secrets;
+pub mod support;
+mod transfer;

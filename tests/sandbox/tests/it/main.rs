@@ -1,0 +1,13 @@
+//! The sandbox, and the charm in it: the model, its commands and containers; then whole lives of the charm's binary.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+
+mod agent_socket;
+mod bundle;
+mod commands;
+mod container;
+mod kubernetes;
+mod life;
+mod model;
+mod pack;
+mod postgres;
