@@ -102,7 +102,7 @@ async fn a_service_starts_stops_and_starts_again() {
     daemon.wait(client.stop(&["a"]).await.unwrap()).await.unwrap();
 
     let unknown = client.restart(&["nobody"]).await.unwrap_err();
-    assert_eq!(api(&unknown), (400, "cannot start services: service \"nobody\" does not exist"));
+    assert_eq!(api(&unknown), (400, "cannot restart services: service \"nobody\" does not exist"));
     let none: [&str; 0] = [];
     assert_eq!(api(&client.stop(&none).await.unwrap_err()).0, 400);
 }
