@@ -12,9 +12,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
+use super::endpoint::Endpoint;
 use super::publish::{Keys, Publication};
 use super::related::{Given, ReadContext, Related};
-use super::relation::{Endpoint, Relation, Remote, Sifted};
+use super::relation::{Relation, Remote, Sifted};
 use crate::postgres::check_ca;
 
 /// Both sides' application databags, and those of the remote units.

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::endpoint::Endpoint;
 use super::publish::{Keys, Publication};
 use super::related::{Given, ReadContext, Related};
-use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
+use super::relation::{ByRelation, Relation, Remote, Sifted};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::facts::provider::OidcProvider;
 use crate::kratos::facts::public_url::PublicUrl;

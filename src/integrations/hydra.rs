@@ -4,7 +4,8 @@
 
 use reqwest::Url;
 
-use super::relation::{Endpoint, Relation, Remote};
+use super::endpoint::Endpoint;
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::uri::web_url;
 
 /// Only application databags count; we write none.

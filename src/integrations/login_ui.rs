@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::endpoint::Endpoint;
 use super::related::{Given, ReadContext, Related};
-use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
+use super::relation::{ByRelation, Relation, Remote, Sifted};
 use crate::kratos::facts::login_ui::{LoginUi, PAGES};
 use crate::kratos::facts::uri::is_page;
 

@@ -3,8 +3,9 @@
 //! The password comes as a secret, from older integrators as plain text. A server that asks for no authentication
 //! gets none: there is no login with an empty or made-up password (weakness 21).
 
+use super::endpoint::Endpoint;
 use super::related::{Given, ReadContext, Related};
-use super::relation::{Endpoint, Relation, Remote};
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::smtp::{Smtp, SmtpLogin, TransportSecurity};
 
 /// Application databags, and the secret with the password; we write nothing.

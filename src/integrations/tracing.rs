@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::relation::{Endpoint, Relation, Remote};
+use super::endpoint::Endpoint;
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::otlp::endpoint;
 use crate::kratos::facts::uri::web_url;
 

@@ -11,7 +11,7 @@ use liblzma::write::XzEncoder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::relation::Endpoint;
+use super::endpoint::Endpoint;
 use super::topology::{CHARM, Topology, text};
 
 /// Only we write, but for complaints.
