@@ -106,13 +106,18 @@ pub fn ready() -> Observed {
             ..Container::default()
         }),
         program: None,
-        schema: schema(&[APPLIED, PENDING], false),
+        schema: migrated(),
         fence: None,
         migration: None,
         migration_took: Duration::ZERO,
         cluster: None,
         charm: None,
     }
+}
+
+/// A schema in which nothing is pending.
+pub fn migrated() -> SchemaKnowledge {
+    schema(&[APPLIED, PENDING], false)
 }
 
 /// The same before its migration.

@@ -61,6 +61,7 @@ impl Options {
         config: &BTreeMap<String, Value>,
         version: Option<&WorkloadVersion>,
     ) -> Result<Self, InvalidOption> {
+        tracing::trace!("parsing the options");
         let reader = Reader { application, config, version };
         Ok(Self {
             log_level: reader.log_level()?,

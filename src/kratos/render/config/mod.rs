@@ -58,6 +58,7 @@ impl KratosConfig {
 
     /// The configuration, and what was left out of it.
     pub fn render(facts: &Facts) -> (Self, Vec<Note>) {
+        tracing::trace!("rendering kratos.yaml");
         let mut notes = Vec::new();
         let identity = Identity::new(facts, &mut notes);
         let is_traced = facts.otlp.as_ref().is_some_and(|url| otlp::endpoint(url).is_ok());
