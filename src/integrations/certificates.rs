@@ -2,7 +2,7 @@
 //!
 //! Of the interface's two generations the newer writes a list into the application databag, the older single texts into
 //! the databag of each unit, some of them as JSON, some bare. Every text is taken apart into its certificates, and each
-//! is written down in one form, so that the same one is the same text whoever sends it (weakness 57).
+//! is written down in one form, so that the same one is the same text whoever sends it (docs/behaviour.md#weakness-57).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,7 +16,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 const ADMIN: &str = "admin_endpoint";
 
-/// Hydra's admin API (behaviour row 40).
+/// Hydra's admin API (docs/behaviour.md#row-40).
 pub fn admin_url(relation: &Relation) -> Remote<Url> {
     let Some(text) = relation.value(ADMIN) else { return Remote::Absent };
     match web_url(text.trim()) {

@@ -1,7 +1,7 @@
 //! `kratos-info` (interface kratos_info): where other applications find Kratos, and what it offers.
 //!
 //! It is true at all times: whatever it follows from, it follows in the same dispatch, and without a public address it says
-//! nothing, because login pages could not be reached (weaknesses 25, 26, 27).
+//! nothing, because login pages could not be reached (docs/behaviour.md#weakness-25, #weakness-26, #weakness-27).
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ pub struct Whereabouts<'a> {
     pub backend: Backend<'a>,
 }
 
-/// What Kratos offers, by its rendered configuration (behaviour row 85).
+/// What Kratos offers, by its rendered configuration (docs/behaviour.md#row-85).
 pub fn features(facts: &Facts, config: &KratosConfig) -> Features {
     let config = serde_json::to_value(config).unwrap_or_default();
     let is_on = |method: &str| {

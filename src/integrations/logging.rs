@@ -3,7 +3,7 @@
 //!
 //! Given where each remote unit takes logs and what Pebble's plan holds, [`targets`] tells what the plan should hold. Pebble
 //! never forgets a target and never lets one that exists send elsewhere: so one that is not wanted any more is switched off,
-//! and a unit with a new URL gets a target with a new name (weakness 58).
+//! and a unit with a new URL gets a target with a new name (docs/behaviour.md#weakness-58).
 
 use std::collections::BTreeMap;
 

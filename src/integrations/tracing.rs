@@ -1,7 +1,8 @@
 //! `tracing` (interface tracing, schema v2): where traces are sent to.
 //!
-//! We ask for one protocol, OTLP over HTTP. The other side may answer with others only, or with none while it waits
-//! for its own backend: then there is no tracing yet (weakness 4). An https URL stays one (weakness 60).
+//! We ask for one protocol, OTLP over HTTP. The other side may answer with others only, or with none while it waits for
+//! its own backend: then there is no tracing yet (docs/behaviour.md#weakness-4). An https URL stays one
+//! (docs/behaviour.md#weakness-60).
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //!
 //! Given the remote databag, [`address`] tells the address; given it, [`public`] and [`internal`] tell what the leader
 //! publishes. Rules name the host wherever one is known, so that two applications behind one Traefik do not take each
-//! other's requests, and no TLS domain is ever made of a host that is not known (weakness 61).
+//! other's requests, and no TLS domain is ever made of a host that is not known (docs/behaviour.md#weakness-61).
 
 mod traefik;
 

@@ -1,5 +1,5 @@
-//! `identity`: the schemas of identities, from the first source that has any: options, ConfigMap, charm (behaviour rows 52
-//! and 53).
+//! `identity`: the schemas of identities, from the first source that has any: options, ConfigMap, charm
+//! (docs/behaviour.md#row-52 and #row-53).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

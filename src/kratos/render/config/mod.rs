@@ -1,4 +1,5 @@
-//! kratos.yaml: a typed model of the part of Kratos' configuration that the charm sets (behaviour rows 52 to 76).
+//! kratos.yaml: a typed model of the part of Kratos' configuration that the charm sets (docs/behaviour.md#row-52 to
+//! #row-76).
 //!
 //! Given the facts, [`KratosConfig::render`] builds the file from types, never from text, so that no value can change its
 //! shape. What the Kratos in question would refuse is left out, and a [`Note`] says what and why: one bad entry of a
@@ -30,7 +31,7 @@ use crate::yaml;
 
 pub use identity::{BUNDLED_SCHEMAS, DEFAULT_SCHEMA};
 
-/// Where a browser goes while no login user interface is integrated (behaviour row 55).
+/// Where a browser goes while no login user interface is integrated (docs/behaviour.md#row-55).
 const PLACEHOLDER_RETURN_URL: &str = "http://example-default-return-url.com";
 
 /// The whole file, in Kratos' own words. `Debug` shows no secret.

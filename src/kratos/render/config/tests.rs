@@ -1,4 +1,4 @@
-//! The rows of the behaviour table as tests: facts in, configuration and notes out.
+//! The rows of docs/behaviour.md about kratos.yaml as tests: facts in, configuration and notes out.
 
 use serde_json::{Value, json};
 
