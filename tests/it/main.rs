@@ -4,6 +4,7 @@
 
 mod arrows;
 mod cli;
+mod docs;
 mod juju;
 mod pebble;
 mod plan;
