@@ -11,6 +11,7 @@ mod identity;
 mod methods;
 mod oidc;
 mod pages;
+mod section;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use self::hooks::FlowHooks;
 use self::identity::Identity;
 use self::methods::Methods;
 use self::pages::Pages;
+use self::section::{Effect, Section};
 use self::serve::Serve;
 use self::usable::Usable;
 use super::notes::Note;
@@ -49,6 +51,20 @@ struct Selfservice {
     flows: Option<Flows>,
     #[serde(skip_serializing_if = "Option::is_none")]
     methods: Option<Methods>,
+}
+
+impl Section for Selfservice {
+    const KEY: &'static str = "selfservice";
+    const EFFECT: Effect = Effect::Live;
+}
+
+/// Every section of the file, as it is declared beside its type.
+const SECTIONS: [(&str, Effect); 3] =
+    [(Identity::KEY, Identity::EFFECT), (Selfservice::KEY, Selfservice::EFFECT), (Serve::KEY, Serve::EFFECT)];
+
+/// Whether a running Kratos follows a change below this top-level key of the file.
+pub fn is_live(key: &str) -> bool {
+    SECTIONS.contains(&(key, Effect::Live))
 }
 
 impl KratosConfig {
