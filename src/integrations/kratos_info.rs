@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::publish::{Keys, Publication};
 use super::related::Related;
 use super::relation::{Endpoint, Relation};
-use super::routes::Backend;
+use super::routes::RouteTarget;
 use crate::kratos::Facts;
 use crate::kratos::facts::options::Options;
 use crate::kratos::facts::public_url::PublicUrl;
@@ -60,7 +60,7 @@ pub struct Whereabouts<'a> {
     /// The internal route, which serves both APIs.
     pub internal_url: Option<&'a PublicUrl>,
     /// Found directly while there is no internal route.
-    pub backend: Backend<'a>,
+    pub backend: RouteTarget<'a>,
 }
 
 /// What Kratos offers, by its rendered configuration.
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn every_key_is_said_and_every_key_is_taken_back() {
         let url = PublicUrl::parse("https://id.example.com:8443").unwrap();
-        let backend = Backend { model: "idp", application: "kratos" };
+        let backend = RouteTarget { model: "idp", application: "kratos" };
         let at = Whereabouts { public_url: &url, internal_url: None, backend };
         let facts = facts(&[]);
         let maps = ConfigMapNames::usual("idp");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::kratos_info::Features;
 use super::related::Related;
-use super::routes::Backend;
+use super::routes::RouteTarget;
 use super::topology::Topology;
 use crate::juju::UnitName;
 use crate::kratos::facts::options::Options;
@@ -31,7 +31,7 @@ pub struct Publication<'a> {
 
 impl<'a> Publication<'a> {
     /// The application to which Traefik routes.
-    pub fn backend(&self) -> Backend<'a> {
-        Backend { model: self.model, application: self.unit.application() }
+    pub fn backend(&self) -> RouteTarget<'a> {
+        RouteTarget { model: self.model, application: self.unit.application() }
     }
 }

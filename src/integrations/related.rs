@@ -72,9 +72,9 @@ impl Related {
         let mut related = Self::default();
         let (mut problems, mut conflicts) = (Vec::new(), Vec::new());
         for endpoint in ENDPOINTS {
-            let of_endpoint = relations.iter().filter(|relation| relation.id.endpoint() == endpoint.name);
+            let from_endpoint = relations.iter().filter(|relation| relation.id.endpoint() == endpoint.name);
             let mut given = Given {
-                relations: of_endpoint.collect(),
+                relations: from_endpoint.collect(),
                 problems: &mut problems,
                 conflicts: &mut conflicts,
             };

@@ -31,6 +31,6 @@ pub use event::{
 };
 pub use secret_uri::SecretUri;
 pub use status::{Status, StatusKind};
-pub use transport::{ExecTransport, Output, Transport};
+pub use transport::{CommandOutput, ExecTransport, Transport};
 pub use types::{Databag, Port, RelationId, Scope, UnitName};
 pub use word::quoted;

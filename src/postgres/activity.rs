@@ -122,12 +122,12 @@ pub struct Cancellation {
 /// late: so look for an unbooked migration once the process has ended.
 pub async fn cancel_unless_booking(connection: &Connection, application_name: &str) -> Result<Cancellation> {
     let sql = format!(
-        r#"SELECT pid, booking FROM (
+        r"SELECT pid, booking FROM (
             SELECT pid, booking, NOT booking AND pg_cancel_backend(pid) AS canceled FROM (
                 SELECT pid, query ~* '^\s*(insert\s+into|delete\s+from)\s+\S*schema_migration\M' AS booking
                 FROM {SESSIONS} a WHERE {OURS} AND state IN ('active', 'fastpath function call')) looked
             ) signalled
-        WHERE booking OR canceled ORDER BY pid"#
+        WHERE booking OR canceled ORDER BY pid"
     );
     let mut done = Cancellation::default();
     for row in connection.query(&sql, &[&application_name]).await? {

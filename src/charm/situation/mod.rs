@@ -40,7 +40,7 @@ use crate::juju::Status;
 use crate::kratos::Facts;
 use crate::kratos::render::stored::ConfigMapNames;
 use facts::StoredData;
-use warnings::{Known, warnings};
+use warnings::{WarningFacts, warnings};
 
 /// Everything that is known in one dispatch.
 pub struct Situation<'a> {
@@ -95,7 +95,7 @@ impl<'a> Situation<'a> {
     #[must_use]
     pub fn with_schema_users(mut self, users: SchemaUsers) -> Self {
         self.schema_changes.users = users;
-        self.warnings = warnings(&Known {
+        self.warnings = warnings(&WarningFacts {
             observed: self.observed,
             parsed: &self.parsed,
             stored: &self.stored,

@@ -39,7 +39,7 @@ pub const INTERNAL: Endpoint = Endpoint {
 
 /// Which application is routed to.
 #[derive(Clone, Copy, Debug)]
-pub struct Backend<'a> {
+pub struct RouteTarget<'a> {
     pub model: &'a str,
     pub application: &'a str,
 }
@@ -66,7 +66,7 @@ pub fn join(addresses: ByRelation<PublicUrl>) -> (Option<PublicUrl>, ByRelation<
 
 /// What the leader publishes on a public route: what browsers have to reach directly. Without an address there is
 /// nothing to route, and the empty configuration asks for one.
-pub fn public(backend: Backend<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
+pub fn public(backend: RouteTarget<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
     let mut dynamic = Dynamic::new(backend, address);
     if address.is_some() {
         dynamic.route("public-api", "well-known", Route::Exact("/.well-known/webauthn.js"));
@@ -84,7 +84,7 @@ pub fn public(backend: Backend<'_>, address: Option<&PublicUrl>) -> BTreeMap<Str
 }
 
 /// What the leader publishes on the internal route: both APIs. Without an address the rules name no host.
-pub fn internal(backend: Backend<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
+pub fn internal(backend: RouteTarget<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
     let mut dynamic = Dynamic::new(backend, address);
     for name in ["identities", "recovery", "sessions"] {
         dynamic.route("admin-api", name, Route::Below(&format!("/admin/{name}")));
@@ -111,7 +111,7 @@ mod tests {
     use crate::integrations::sample::relation;
     use serde_json::{Value, json};
 
-    const BACKEND: Backend<'_> = Backend { model: "idp", application: "kratos" };
+    const BACKEND: RouteTarget<'_> = RouteTarget { model: "idp", application: "kratos" };
 
     fn config(keys: &BTreeMap<String, Option<String>>) -> Value {
         assert_eq!(keys["raw"].as_deref(), Some("True"));

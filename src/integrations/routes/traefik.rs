@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Backend;
+use super::RouteTarget;
 use crate::kratos::facts::public_url::PublicUrl;
 
 /// The configuration of one application, `{}` while nothing is routed.
@@ -94,8 +94,8 @@ impl Http {
 }
 
 impl Dynamic {
-    pub fn new(backend: Backend<'_>, address: Option<&PublicUrl>) -> Self {
-        let Backend { model, application } = backend;
+    pub fn new(backend: RouteTarget<'_>, address: Option<&PublicUrl>) -> Self {
+        let RouteTarget { model, application } = backend;
         Self {
             http: Http::default(),
             id: format!("{model}-{application}"),
@@ -164,7 +164,7 @@ impl Dynamic {
     }
 }
 
-impl Backend<'_> {
+impl RouteTarget<'_> {
     /// The host of the application's service in the cluster.
     pub fn host(&self) -> String {
         format!("{}.{}.svc.cluster.local", self.application, self.model)

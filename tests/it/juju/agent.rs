@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use kratos_operator::juju::{
-    Agent, Bag, Entity, Error, NewSecret, Output, Port, RelationId, Scope, SecretRead, SecretRef, SecretUri,
-    Status, StatusKind, UnitName,
+    Agent, Bag, CommandOutput, Entity, Error, NewSecret, Port, RelationId, Scope, SecretRead, SecretRef,
+    SecretUri, Status, StatusKind, UnitName,
 };
 use serde_json::json;
 
@@ -330,7 +330,7 @@ async fn failures_carry_their_kind_and_text() {
 
 #[tokio::test]
 async fn an_argument_that_no_program_can_be_given_is_refused() {
-    let (recorder, agent) = Recorder::answering(Ok(Output::default()));
+    let (recorder, agent) = Recorder::answering(Ok(CommandOutput::default()));
     assert_eq!(agent.resource_get("a\0b").await.unwrap_err().kind(), "bad-arguments");
     assert_eq!(agent.resource_get(&"a".repeat(200_000)).await.unwrap_err().kind(), "too-large");
     let key = BTreeMap::from([("k".repeat(1025), None)]);

@@ -5,7 +5,7 @@ mod cancel;
 mod checks;
 mod digest;
 mod fence;
-mod obstacles;
 pub mod pooler;
 mod repair;
+mod sessions;
 mod support;

@@ -79,6 +79,7 @@ fn whole(facts: &Facts) -> Value {
 }
 
 /// The validators of the three releases, if their schemas are at hand.
+#[expect(clippy::disallowed_methods, reason = "names test data that is not shipped")]
 fn releases() -> Vec<(&'static str, jsonschema::Validator)> {
     let Some(folder) = std::env::var_os("KRATOS_OPERATOR_SCHEMAS").map(std::path::PathBuf::from) else {
         println!(
