@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn features(facts: &Facts) -> Features {
-        Features::new(facts, &KratosConfig::new(facts))
+        Features::new(facts, &KratosConfig::render(facts).0)
     }
 
     fn flags(facts: &Facts) -> Option<String> {

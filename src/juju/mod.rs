@@ -18,8 +18,7 @@ mod types;
 mod word;
 
 pub use agent::{
-    Agent, Bag, BindAddress, Entity, GoalState, GoalStatus, InterfaceAddress, Network, NewSecret, SecretInfo,
-    SecretRead, SecretRef,
+    Agent, Bag, BindAddress, Entity, InterfaceAddress, Network, NewSecret, SecretInfo, SecretRead, SecretRef,
 };
 pub use charm_url::CharmUrl;
 pub use context::Context;

@@ -9,7 +9,6 @@
 pub mod activity;
 pub mod catalog;
 mod connect;
-pub mod digest;
 mod dsn;
 mod error;
 pub mod fence;
@@ -25,7 +24,6 @@ pub mod transactions;
 mod url;
 
 pub use connect::Connection;
-pub use digest::catalog_digest;
 pub use dsn::{Dsn, DsnError, DsnParts, Tls};
 pub use error::{Error, Result};
 pub use host_port::{HostPort, HostPortError};

@@ -11,6 +11,7 @@
 )]
 
 mod cli;
+mod described;
 mod house;
 mod juju;
 mod pebble;

@@ -37,7 +37,6 @@ use super::observed::Observed;
 use crate::integrations::Publication;
 use crate::integrations::topology::Topology;
 use crate::juju::Status;
-use crate::kratos::Facts;
 use crate::kratos::render::stored::ConfigMapNames;
 use facts::StoredData;
 use warnings::{WarningFacts, warnings};
@@ -110,11 +109,6 @@ impl<'a> Situation<'a> {
     /// is configured.
     pub fn schemas_in_question(&self) -> Vec<&str> {
         if self.blockers.is_empty() { self.schema_changes.ids() } else { Vec::new() }
-    }
-
-    /// The facts for Kratos, as soon as options, database and secrets are known.
-    pub fn facts(&self) -> Option<&Facts> {
-        self.kratos.as_ref().map(|kratos| &kratos.facts)
     }
 
     /// The names of the ConfigMaps for identity schemas and for OIDC providers. `None`: they were not read in this dispatch,

@@ -215,7 +215,6 @@ async fn secrets_are_made_without_their_content_in_the_arguments() {
 async fn secrets_are_read() {
     let uri = secret();
     let table = [
-        (SecretRef::Uri(&uri), SecretRead::Track, format!("secret-get --format=json {SECRET}")),
         (SecretRef::Uri(&uri), SecretRead::Peek, format!("secret-get --format=json {SECRET} --peek")),
         (
             SecretRef::Label("mine"),
@@ -268,12 +267,6 @@ async fn ports_version_resource_and_network() {
     assert_eq!(network.ingress_addresses, ["kratos.dev.svc"]);
     assert_eq!(network.egress_subnets, ["10.1.2.3/32"]);
     ask!("{}", "network-get --format=json db", |agent| agent.network_get("db", None));
-
-    let reply = r#"{"units":{"kratos/0":{"status":"active","since":"2026-07-23 10:00:00Z"}},
-        "relations":{"db":{"pg":{"status":"joined","since":""},"pg/0":{"status":"active"}}}}"#;
-    let goal = ask!(reply, "goal-state --format=json", |agent| agent.goal_state());
-    assert_eq!(goal.units["kratos/0"].since, "2026-07-23 10:00:00Z");
-    assert_eq!(goal.relations["db"]["pg"].status, "joined");
 }
 
 #[tokio::test]
@@ -300,7 +293,7 @@ async fn output_of_another_shape_is_reported_without_its_content() {
         "hunter2",
     ] {
         let (_, agent) = Recorder::printing(stdout);
-        let error = agent.secret_get(SecretRef::Label("mine"), SecretRead::Track).await.unwrap_err();
+        let error = agent.secret_get(SecretRef::Label("mine"), SecretRead::Refresh).await.unwrap_err();
         assert_eq!(error.kind(), "unexpected-output");
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
@@ -315,7 +308,7 @@ async fn failures_carry_their_kind_and_text() {
     let error = agent.relation_get(&id("db:9"), Entity::App("pg")).await.unwrap_err();
     assert!(matches!(error, Error::RelationNotFound { command: "relation-get", .. }), "{error:?}");
     let (_, agent) = Recorder::failing(1, "ERROR consumer label \"mine\" not found\n");
-    let error = agent.secret_get(SecretRef::Label("mine"), SecretRead::Track).await.unwrap_err();
+    let error = agent.secret_get(SecretRef::Label("mine"), SecretRead::Refresh).await.unwrap_err();
     assert_eq!(error.to_string(), "secret-get: consumer label \"mine\" not found");
     assert_eq!(error.kind(), "secret-not-found");
 

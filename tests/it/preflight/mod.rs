@@ -3,7 +3,7 @@
 
 mod cancel;
 mod checks;
-mod digest;
+mod described;
 mod fence;
 pub mod pooler;
 mod repair;

@@ -51,11 +51,6 @@ struct Selfservice {
 }
 
 impl KratosConfig {
-    /// The configuration that follows from the facts.
-    pub fn new(facts: &Facts) -> Self {
-        Self::render(facts).0
-    }
-
     /// The configuration, and what was left out of it.
     pub fn render(facts: &Facts) -> (Self, Vec<Note>) {
         let mut notes = Vec::new();

@@ -14,6 +14,8 @@ mod agent_socket;
 mod bundle;
 mod commands;
 mod container;
+#[path = "../../../it/described.rs"]
+mod described;
 mod kubernetes;
 mod life;
 mod model;
