@@ -99,7 +99,7 @@ fn note(event: &Event) {
             tracing::info!("The service is online again");
         }
         Event::Unknown(name) => {
-            tracing::info!("{name} is not an event that this charm can read; reconciling")
+            tracing::info!("{name} is not an event that this charm can read; reconciling");
         }
         _ => {}
     }

@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
     use crate::juju::transport::Call;
-    use crate::juju::{Output, Transport};
+    use crate::juju::{CommandOutput, Transport};
 
     /// An agent that refuses everything, or is away.
     struct Refusing {
@@ -48,7 +48,8 @@ mod tests {
 
     impl Transport for Refusing {
         fn call<'a>(&'a self, _: &'a str, _: &'a [&'a str], _: Option<&'a [u8]>) -> Call<'a> {
-            let refusal = Output { code: 1, stderr: b"ERROR bad luck".to_vec(), ..Output::default() };
+            let refusal =
+                CommandOutput { code: 1, stderr: b"ERROR bad luck".to_vec(), ..CommandOutput::default() };
             let answer = if self.is_away { Err(io::ErrorKind::NotFound.into()) } else { Ok(refusal) };
             Box::pin(std::future::ready(answer))
         }

@@ -1,8 +1,8 @@
 //! The product rules as tables: observed facts in, desired world and status out. No client is involved.
 
+mod databags;
 mod database;
-mod inputs;
-mod outputs;
+mod remote_data;
 mod services;
 mod statuses;
 mod takeover;

@@ -18,7 +18,7 @@ pub async fn look(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
 /// Repairs, and lifts a fence that a killed run left; tells whether nothing is wrong then.
 pub async fn apply(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let found = diagnose(target).await?;
-    let who = target.who();
+    let who = CommandTarget::who();
     if found.sql().is_none() {
         let is_well = found == Diagnosis::None;
         let is_lifted =

@@ -23,7 +23,7 @@ pub async fn run(
         version: target.version.clone(),
         dsn: target.dsn.clone(),
         timeout,
-        who: target.who(),
+        who: CommandTarget::who(),
         force,
         cancel: Some(cancel),
     };

@@ -163,11 +163,11 @@ fn check<T>(remote: Remote<T>, refused: impl Fn(&T) -> Vec<String>) {
     }
 }
 
-fn of_parts<T>(sifted: &Sifted<T>) -> Vec<String> {
+fn refused_parts<T>(sifted: &Sifted<T>) -> Vec<String> {
     sifted.refused.clone()
 }
 
-fn of_whole<T>(_: &T) -> Vec<String> {
+fn no_parts<T>(_: &T) -> Vec<String> {
     vec![]
 }
 
@@ -176,47 +176,47 @@ proptest! {
 
     #[test]
     fn external_idp(relation in relation(&external_idp::ENDPOINT)) {
-        check(external_idp::providers(&relation, None), of_parts);
+        check(external_idp::providers(&relation, None), refused_parts);
     }
 
     #[test]
     fn hydra(relation in relation(&hydra::ENDPOINT)) {
-        check(hydra::admin_url(&relation), of_whole);
+        check(hydra::admin_url(&relation), no_parts);
     }
 
     #[test]
     fn login_ui(relation in relation(&login_ui::ENDPOINT)) {
-        check(login_ui::pages(&relation), of_parts);
+        check(login_ui::pages(&relation), refused_parts);
     }
 
     #[test]
     fn registration_hook(relation in relation(&web_hooks::REGISTRATION)) {
-        check(web_hooks::hook(&relation), of_whole);
+        check(web_hooks::hook(&relation), no_parts);
     }
 
     #[test]
     fn login_hook(relation in relation(&web_hooks::LOGIN)) {
-        check(web_hooks::hook(&relation), of_whole);
+        check(web_hooks::hook(&relation), no_parts);
     }
 
     #[test]
     fn smtp(relation in relation(&smtp::ENDPOINT)) {
-        check(smtp::server(&relation), of_whole);
+        check(smtp::server(&relation), no_parts);
     }
 
     #[test]
     fn tracing(relation in relation(&tracing::ENDPOINT)) {
-        check(tracing::otlp(&relation), of_whole);
+        check(tracing::otlp(&relation), no_parts);
     }
 
     #[test]
     fn certificates(relation in relation(&certificates::ENDPOINT)) {
-        check(certificates::certificates(&relation), of_parts);
+        check(certificates::certificates(&relation), refused_parts);
     }
 
     #[test]
     fn route(relation in relation(&routes::PUBLIC)) {
-        check(routes::address(&relation), of_whole);
+        check(routes::address(&relation), no_parts);
     }
 
     #[test]
@@ -225,14 +225,14 @@ proptest! {
             let bag = Databag::from([("endpoint".to_owned(), text.to_owned())]);
             relation.remote_units.insert(format!("loki/{number}").parse().unwrap(), bag);
         }
-        check(logging::receivers(&relation), of_parts);
+        check(logging::receivers(&relation), refused_parts);
     }
 
     #[test]
     fn any_json_as_providers(value in json()) {
         let text = value.to_string();
         let relation = sample::relation("kratos-external-idp:7", &[("providers", &text)]);
-        check(external_idp::providers(&relation, None), of_parts);
+        check(external_idp::providers(&relation, None), refused_parts);
     }
 
     #[test]
@@ -242,6 +242,6 @@ proptest! {
         pem[position] = byte;
         let text = String::from_utf8(pem).unwrap();
         let relation = sample::relation("receive-ca-cert:7", &[("certificates", &text)]);
-        check(certificates::certificates(&relation), of_parts);
+        check(certificates::certificates(&relation), refused_parts);
     }
 }

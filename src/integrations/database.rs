@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::relation::SecretContent;
 use crate::juju::{Databag, RelationId};
-use crate::postgres::{Dsn, DsnParts, Endpoint, Tls, check_ca};
+use crate::postgres::{Dsn, DsnParts, HostPort, Tls, check_ca};
 
 /// The endpoint's name in metadata.yaml.
 pub const ENDPOINT: &str = "pg-database";
@@ -87,7 +87,7 @@ impl DatabaseRelation {
         let (Some(username), Some(password), Some(endpoints)) = (username, password, endpoints) else {
             return Ok(None);
         };
-        let endpoints = Endpoint::parse_list(endpoints).map_err(|error| error.to_string())?;
+        let endpoints = HostPort::parse_list(endpoints).map_err(|error| error.to_string())?;
         // The provider may have made another database than the one asked for.
         let own = self.own.as_ref().and_then(|own| filled(own.get("database")));
         let database = filled(self.remote.get("database")).or(own).unwrap_or(requested);

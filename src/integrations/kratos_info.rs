@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
-use super::publish::{Backend, Features, Keys, Publication};
+use super::publish::{Features, Keys, Publication, RouteTarget};
 use super::related::Related;
 use super::relation::Relation;
 use crate::kratos::Facts;
@@ -60,7 +60,7 @@ pub struct Whereabouts<'a> {
     /// The internal route, which serves both APIs.
     pub internal_url: Option<&'a PublicUrl>,
     /// Found directly while there is no internal route.
-    pub backend: Backend<'a>,
+    pub backend: RouteTarget<'a>,
 }
 
 /// What Kratos offers, by its rendered configuration (docs/behaviour.md#row-85).
@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn rendered_features(facts: &Facts) -> Features {
-        features(facts, &KratosConfig::new(facts))
+        features(facts, &KratosConfig::render(facts).0)
     }
 
     fn flags(facts: &Facts) -> Option<String> {
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn every_key_is_said_and_every_key_is_taken_back() {
         let url = PublicUrl::parse("https://id.example.com:8443").unwrap();
-        let backend = Backend { model: "idp", application: "kratos" };
+        let backend = RouteTarget { model: "idp", application: "kratos" };
         let at = Whereabouts { public_url: &url, internal_url: None, backend };
         let facts = facts(&[]);
         let maps = ConfigMapNames::usual("idp");

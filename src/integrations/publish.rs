@@ -13,12 +13,12 @@ pub type Keys = BTreeMap<String, Option<String>>;
 
 /// The application of which data is published, as Traefik and others reach it.
 #[derive(Clone, Copy, Debug)]
-pub struct Backend<'a> {
+pub struct RouteTarget<'a> {
     pub model: &'a str,
     pub application: &'a str,
 }
 
-impl Backend<'_> {
+impl RouteTarget<'_> {
     /// The host of the application's service in the cluster.
     pub fn host(&self) -> String {
         format!("{}.{}.svc.cluster.local", self.application, self.model)
@@ -54,7 +54,7 @@ pub struct Publication<'a> {
 
 impl<'a> Publication<'a> {
     /// The application to which Traefik routes.
-    pub fn backend(&self) -> Backend<'a> {
-        Backend { model: self.model, application: self.unit.application() }
+    pub fn backend(&self) -> RouteTarget<'a> {
+        RouteTarget { model: self.model, application: self.unit.application() }
     }
 }

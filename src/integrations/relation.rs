@@ -120,16 +120,6 @@ impl<T> From<Result<Option<T>, String>> for Remote<T> {
     }
 }
 
-impl<T> Remote<T> {
-    /// The data, if there is any to use.
-    pub fn ready(self) -> Option<T> {
-        match self {
-            Self::Ready(data) => Some(data),
-            Self::Absent | Self::Invalid(_) => None,
-        }
-    }
-}
-
 impl fmt::Debug for Relation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

@@ -1,6 +1,6 @@
 //! Relations for tests.
 
-use super::relation::{Relation, SecretContent};
+use super::relation::{Relation, Remote, SecretContent};
 use crate::juju::Databag;
 
 pub fn bag(pairs: &[(&str, &str)]) -> Databag {
@@ -29,4 +29,14 @@ pub fn certificate(name: &str) -> String {
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+}
+
+impl<T> Remote<T> {
+    /// The data, if there is any to use.
+    pub fn ready(self) -> Option<T> {
+        match self {
+            Self::Ready(data) => Some(data),
+            Self::Absent | Self::Invalid(_) => None,
+        }
+    }
 }

@@ -19,7 +19,6 @@ use serde::de::DeserializeOwned;
 use super::error::{Error, Result, classify};
 use super::transport::{ExecTransport, Transport};
 
-pub use model::{GoalState, GoalStatus};
 pub use network::{BindAddress, InterfaceAddress, Network};
 pub use relation::{Bag, Entity};
 pub use secret::{NewSecret, SecretInfo, SecretRead, SecretRef};

@@ -3,6 +3,8 @@
 //! Given the variables of this process, or those that a test writes down, [`Environment`] answers for one variable at a
 //! time. Juju exports many variables empty where they have no meaning, so empty counts as not set.
 
+#![expect(clippy::disallowed_methods, reason = "reads it once for everyone")]
+
 use std::collections::BTreeMap;
 
 use super::error::{Error, Result};

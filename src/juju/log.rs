@@ -105,9 +105,9 @@ impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
         let plain = field.name() == "message" || !value.contains(|c: char| c.is_whitespace() || c == '"');
         if plain {
-            self.add(field, format_args!("{value}"))
+            self.add(field, format_args!("{value}"));
         } else {
-            self.add(field, format_args!("{value:?}"))
+            self.add(field, format_args!("{value:?}"));
         }
     }
 }

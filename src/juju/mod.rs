@@ -18,8 +18,7 @@ mod types;
 mod word;
 
 pub use agent::{
-    Agent, Bag, BindAddress, Entity, GoalState, GoalStatus, InterfaceAddress, Network, NewSecret, SecretInfo,
-    SecretRead, SecretRef,
+    Agent, Bag, BindAddress, Entity, InterfaceAddress, Network, NewSecret, SecretInfo, SecretRead, SecretRef,
 };
 pub use charm_url::CharmUrl;
 pub use context::Context;
@@ -31,6 +30,6 @@ pub use event::{
 };
 pub use secret_uri::SecretUri;
 pub use status::{Status, StatusKind};
-pub use transport::{ExecTransport, Output, Transport};
+pub use transport::{CommandOutput, ExecTransport, Transport};
 pub use types::{Databag, Port, RelationId, Scope, UnitName};
 pub use word::quoted;

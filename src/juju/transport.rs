@@ -4,6 +4,8 @@
 //! exit code. [`ExecTransport`] runs the tool that the agent put on `PATH`, which is Juju's only documented way and
 //! therefore the only one used.
 
+#![expect(clippy::disallowed_methods, reason = "hook tools are processes, found by PATH")]
+
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
@@ -18,7 +20,7 @@ use tokio::process::Command;
 
 /// What a command left behind.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Output {
+pub struct CommandOutput {
     /// The exit code; 128 plus the signal's number for a tool that was killed.
     pub code: i32,
     pub stdout: Vec<u8>,
@@ -26,19 +28,19 @@ pub struct Output {
 }
 
 /// Only sizes: the output may be the content of a secret.
-impl std::fmt::Debug for Output {
+impl std::fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { code, stdout, stderr } = self;
-        write!(f, "Output(code {code}, {} bytes of output, {} of errors)", stdout.len(), stderr.len())
+        write!(f, "CommandOutput(code {code}, {} bytes of output, {} of errors)", stdout.len(), stderr.len())
     }
 }
 
 /// The answer of a transport, some time later.
-pub type Call<'a> = Pin<Box<dyn Future<Output = io::Result<Output>> + Send + 'a>>;
+pub type Call<'a> = Pin<Box<dyn Future<Output = io::Result<CommandOutput>> + Send + 'a>>;
 
 /// A way to have the agent execute a hook command.
 ///
-/// An error means that the agent was not reached; a command that ran and failed is an [`Output`].
+/// An error means that the agent was not reached; a command that ran and failed is an [`CommandOutput`].
 pub trait Transport: Send + Sync {
     /// Runs `command` with `args`; `stdin` is what it may read.
     fn call<'a>(&'a self, command: &'a str, args: &'a [&'a str], stdin: Option<&'a [u8]>) -> Call<'a>;
@@ -73,7 +75,7 @@ impl ExecTransport {
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no tool {command} on PATH")))
     }
 
-    async fn run(&self, command: &str, args: &[&str], stdin: Option<&[u8]>) -> io::Result<Output> {
+    async fn run(&self, command: &str, args: &[&str], stdin: Option<&[u8]>) -> io::Result<CommandOutput> {
         let mut child = Command::new(self.find(command)?)
             .args(args)
             .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
@@ -92,7 +94,7 @@ impl ExecTransport {
         let (output, ()) = tokio::join!(child.wait_with_output(), feed);
         let output = output?;
         let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
-        Ok(Output { code, stdout: output.stdout, stderr: output.stderr })
+        Ok(CommandOutput { code, stdout: output.stdout, stderr: output.stderr })
     }
 }
 

@@ -52,7 +52,7 @@ impl fmt::Debug for ConfigMap {
 }
 
 #[derive(Deserialize)]
-struct Stored {
+struct ConfigMapObject {
     #[serde(default)]
     metadata: Metadata,
     #[serde(default)]
@@ -92,7 +92,7 @@ async fn read(
     name: &str,
     application: &str,
 ) -> Result<Option<Result<ConfigMap, Foreign>>, Error> {
-    match connection.get::<Stored>(API, &format!("configmaps/{name}")).await {
+    match connection.get::<ConfigMapObject>(API, &format!("configmaps/{name}")).await {
         Ok(stored) => {
             let Some(standing) = standing(&stored.metadata, application) else {
                 return Ok(Some(Err(Foreign)));

@@ -54,7 +54,7 @@ impl Job {
         let Some(mut cancel) = self.cancel.clone() else { return pending().await };
         if cancel.wait_for(|asked| *asked).await.is_err() {
             // Nobody is left who could ask.
-            pending().await
+            pending::<()>().await;
         }
     }
 

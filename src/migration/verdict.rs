@@ -108,7 +108,7 @@ mod tests {
     use crate::postgres::Dsn;
 
     #[tokio::test]
-    async fn of_a_run_whose_database_does_not_tell_is_kept_what_the_process_said() {
+    async fn a_run_whose_database_does_not_tell_keeps_the_words_of_its_process() {
         let job = Job {
             version: WorkloadVersion::parse("v26.2.0").unwrap(),
             // Nobody listens there.

@@ -62,7 +62,7 @@ pub struct CheckRefresh {
 }
 
 #[derive(Deserialize)]
-struct Changed {
+struct ChangedChecks {
     #[serde(default, deserialize_with = "null_as_default")]
     changed: Vec<String>,
 }
@@ -79,7 +79,7 @@ impl Client {
     pub async fn stop_checks<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<String>, Error> {
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         let answer = self.post("/v1/checks", &json!({"action": "stop", "checks": names})).await?;
-        Ok(answer.result::<Changed>("changed checks")?.changed)
+        Ok(answer.result::<ChangedChecks>("changed checks")?.changed)
     }
 
     /// Runs a check now. An unknown check is a 404; a daemon before 1.20 gives [`Error::Unsupported`].

@@ -53,186 +53,146 @@ open_enum! {
     }
 }
 
-/// What the layers combine to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Plan {
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub services: BTreeMap<String, Service>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub checks: BTreeMap<String, Check>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub log_targets: BTreeMap<String, LogTarget>,
-    #[serde(flatten)]
-    pub extra: Extra,
+/// A mapping in YAML: what is unset is left out, and keys that this client does not know are kept.
+macro_rules! section {
+    ($(#[$about:meta])* $name:ident { $($(#[$attribute:meta])* $key:ident: $value:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, rename_all = "kebab-case")]
+        pub struct $name {
+            $(
+                $(#[$attribute])*
+                #[serde(skip_serializing_if = "is_unset")]
+                pub $key: $value,
+            )*
+            #[serde(flatten)]
+            pub extra: Extra,
+        }
+    };
 }
 
-/// One contribution to the plan.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Layer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub services: BTreeMap<String, Service>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub checks: BTreeMap<String, Check>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub log_targets: BTreeMap<String, LogTarget>,
-    #[serde(flatten)]
-    pub extra: Extra,
+fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
-/// A service. Durations are Go strings ("5s"). `Debug` shows the names of the environment but not its values.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Service {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub startup: Option<Startup>,
-    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
-    pub override_: Option<Override>,
-    /// Split as a shell would split it, but not run by one: variables and `;` stay as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub before: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub requires: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub environment: Environment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub working_dir: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_success: Option<OnFailure>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_failure: Option<OnFailure>,
-    /// By name of the check.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub on_check_failure: BTreeMap<String, OnFailure>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backoff_delay: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backoff_factor: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backoff_limit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kill_delay: Option<String>,
-    #[serde(flatten)]
-    pub extra: Extra,
+section! {
+    /// What the layers combine to.
+    #[derive(Debug)]
+    Plan {
+        services: BTreeMap<String, Service>,
+        checks: BTreeMap<String, Check>,
+        log_targets: BTreeMap<String, LogTarget>,
+    }
 }
 
-/// A check: one of `http`, `tcp` and `exec`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Check {
-    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
-    pub override_: Option<Override>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub level: Option<CheckLevel>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub startup: Option<Startup>,
-    /// Default 10 s; the first run is one period after the layer was added.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<String>,
-    /// Default 3 s.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<String>,
-    /// Failures in a row that make it down. Default 3, which a plan always shows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpCheck>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tcp: Option<TcpCheck>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exec: Option<ExecCheck>,
-    #[serde(flatten)]
-    pub extra: Extra,
+section! {
+    /// One contribution to the plan.
+    #[derive(Debug)]
+    Layer {
+        summary: Option<String>,
+        description: Option<String>,
+        services: BTreeMap<String, Service>,
+        checks: BTreeMap<String, Check>,
+        log_targets: BTreeMap<String, LogTarget>,
+    }
 }
 
-/// GET of a URL; any 2xx is a success. `Debug` hides the values of the headers.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct HttpCheck {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    #[serde(flatten)]
-    pub extra: Extra,
+section! {
+    /// A service. Durations are Go strings ("5s"). `Debug` shows the names of the environment but not its values.
+    Service {
+        summary: Option<String>,
+        description: Option<String>,
+        startup: Option<Startup>,
+        #[serde(rename = "override")]
+        override_: Option<Override>,
+        /// Split as a shell would split it, but not run by one: variables and `;` stay as they are.
+        command: Option<String>,
+        after: Vec<String>,
+        before: Vec<String>,
+        requires: Vec<String>,
+        environment: Environment,
+        user_id: Option<u32>,
+        user: Option<String>,
+        group_id: Option<u32>,
+        group: Option<String>,
+        working_dir: Option<String>,
+        on_success: Option<OnFailure>,
+        on_failure: Option<OnFailure>,
+        /// By name of the check.
+        on_check_failure: BTreeMap<String, OnFailure>,
+        backoff_delay: Option<String>,
+        backoff_factor: Option<f64>,
+        backoff_limit: Option<String>,
+        kill_delay: Option<String>,
+    }
 }
 
-/// A connection to a port.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct TcpCheck {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    #[serde(flatten)]
-    pub extra: Extra,
+section! {
+    /// A check: one of `http`, `tcp` and `exec`.
+    #[derive(Debug)]
+    Check {
+        #[serde(rename = "override")]
+        override_: Option<Override>,
+        level: Option<CheckLevel>,
+        startup: Option<Startup>,
+        /// Default 10 s; the first run is one period after the layer was added.
+        period: Option<String>,
+        /// Default 3 s.
+        timeout: Option<String>,
+        /// Failures in a row that make it down. Default 3, which a plan always shows.
+        threshold: Option<u64>,
+        http: Option<HttpCheck>,
+        tcp: Option<TcpCheck>,
+        exec: Option<ExecCheck>,
+    }
 }
 
-/// A command that exits with 0. `Debug` hides the values of the environment.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct ExecCheck {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_context: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub environment: Environment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub working_dir: Option<String>,
-    #[serde(flatten)]
-    pub extra: Extra,
+section! {
+    /// GET of a URL; any 2xx is a success. `Debug` hides the values of the headers.
+    HttpCheck {
+        url: Option<String>,
+        headers: BTreeMap<String, String>,
+    }
 }
 
-/// Where Pebble sends the output of services.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct LogTarget {
-    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
-    pub override_: Option<Override>,
-    /// Such as "loki".
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// A new value for a target that exists has no effect until the daemon restarts: use a new name instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
-    /// Names, "all", and either with a leading "-"; the last match wins.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    #[serde(flatten)]
-    pub extra: Extra,
+section! {
+    /// A connection to a port.
+    #[derive(Debug)]
+    TcpCheck {
+        port: Option<u16>,
+        host: Option<String>,
+    }
+}
+
+section! {
+    /// A command that exits with 0. `Debug` hides the values of the environment.
+    ExecCheck {
+        command: Option<String>,
+        service_context: Option<String>,
+        environment: Environment,
+        user_id: Option<u32>,
+        user: Option<String>,
+        group_id: Option<u32>,
+        group: Option<String>,
+        working_dir: Option<String>,
+    }
+}
+
+section! {
+    /// Where Pebble sends the output of services.
+    #[derive(Debug)]
+    LogTarget {
+        #[serde(rename = "override")]
+        override_: Option<Override>,
+        /// Such as "loki".
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        /// A new value for a target that exists has no effect until the daemon restarts: use a new name instead.
+        location: Option<String>,
+        /// Names, "all", and either with a leading "-"; the last match wins.
+        services: Vec<String>,
+        labels: BTreeMap<String, String>,
+    }
 }
 
 impl fmt::Debug for Service {
@@ -260,7 +220,9 @@ impl fmt::Debug for ExecCheck {
 }
 
 fn hide(values: &mut BTreeMap<String, String>) {
-    values.values_mut().for_each(|value| *value = "***".to_owned());
+    for value in values.values_mut() {
+        *value = "***".to_owned();
+    }
 }
 
 fn show(value: &impl Serialize, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -99,11 +99,6 @@ pub async fn blockers(connection: &Connection, application_name: &str) -> Result
     connection.query(&sql, &[&application_name]).await?.iter().map(read).collect()
 }
 
-/// Cancels the current statement of every session of `application_name`; the sessions stay. Returns their pids.
-pub async fn cancel(connection: &Connection, application_name: &str) -> Result<Vec<i32>> {
-    signal(connection, "pg_cancel_backend", application_name).await
-}
-
 /// What [`cancel_unless_booking`] did, by pid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cancellation {
@@ -122,12 +117,12 @@ pub struct Cancellation {
 /// late: so look for an unbooked migration once the process has ended.
 pub async fn cancel_unless_booking(connection: &Connection, application_name: &str) -> Result<Cancellation> {
     let sql = format!(
-        r#"SELECT pid, booking FROM (
+        r"SELECT pid, booking FROM (
             SELECT pid, booking, NOT booking AND pg_cancel_backend(pid) AS canceled FROM (
                 SELECT pid, query ~* '^\s*(insert\s+into|delete\s+from)\s+\S*schema_migration\M' AS booking
                 FROM {SESSIONS} a WHERE {OURS} AND state IN ('active', 'fastpath function call')) looked
             ) signalled
-        WHERE booking OR canceled ORDER BY pid"#
+        WHERE booking OR canceled ORDER BY pid"
     );
     let mut done = Cancellation::default();
     for row in connection.query(&sql, &[&application_name]).await? {
@@ -139,7 +134,11 @@ pub async fn cancel_unless_booking(connection: &Connection, application_name: &s
 
 /// Ends every session of `application_name`. Returns their pids; [`wait_gone`] tells when they are gone.
 pub async fn terminate(connection: &Connection, application_name: &str) -> Result<Vec<i32>> {
-    signal(connection, "pg_terminate_backend", application_name).await
+    // A session that ended in between answers false, with a warning; it is none of those that were signalled.
+    let sql = format!(
+        "SELECT pid FROM (SELECT pid, pg_terminate_backend(pid) AS sent FROM {SESSIONS} a WHERE {OURS}) s WHERE sent"
+    );
+    connection.query(&sql, &[&application_name]).await?.iter().map(|row| connection.get(row, 0)).collect()
 }
 
 /// Waits until no session of `application_name` is left, at most until `deadline`. Returns those that are.
@@ -156,12 +155,4 @@ pub async fn wait_gone(
         }
         sleep_until(deadline.min(now + POLL)).await;
     }
-}
-
-async fn signal(connection: &Connection, function: &str, application_name: &str) -> Result<Vec<i32>> {
-    // A session that ended in between answers false, with a warning; it is none of those that were signalled.
-    let sql = format!(
-        "SELECT pid FROM (SELECT pid, {function}(pid) AS sent FROM {SESSIONS} a WHERE {OURS}) s WHERE sent"
-    );
-    connection.query(&sql, &[&application_name]).await?.iter().map(|row| connection.get(row, 0)).collect()
 }

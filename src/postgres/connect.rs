@@ -14,8 +14,8 @@ use tokio_postgres::{Client, Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dsn::{Dsn, Tls};
-use super::endpoint::Endpoint;
 use super::error::{Error, Result, is_tls};
+use super::host_port::HostPort;
 use super::tls::client_config;
 
 /// DSN parameters that Kratos or its driver reads and that are no server settings.
@@ -69,7 +69,7 @@ impl Connection {
         fenced.ok_or_else(|| Error::summed_up(&failures))
     }
 
-    async fn open_one(dsn: &Dsn, endpoint: &Endpoint, name: &str, tls: &MakeRustlsConnect) -> Result<Self> {
+    async fn open_one(dsn: &Dsn, endpoint: &HostPort, name: &str, tls: &MakeRustlsConnect) -> Result<Self> {
         let host = endpoint.to_string();
         let sort = |error: tokio_postgres::Error| Error::sort(&error, dsn, &host).while_connecting();
         let mode = match dsn.tls() {
@@ -165,7 +165,7 @@ impl Drop for Driver {
     }
 }
 
-fn config(dsn: &Dsn, endpoint: &Endpoint, application_name: &str) -> Config {
+fn config(dsn: &Dsn, endpoint: &HostPort, application_name: &str) -> Config {
     let mut config = Config::new();
     config
         .host(&endpoint.host)

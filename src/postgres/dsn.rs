@@ -10,7 +10,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::endpoint::{Endpoint, EndpointError};
+use super::host_port::{HostPort, HostPortError};
 use super::redact::redact;
 
 /// Everything but the unreserved characters of RFC 3986.
@@ -41,7 +41,7 @@ pub struct DsnParts {
     pub username: String,
     pub password: String,
     /// In the order in which they are tried.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<HostPort>,
     pub database: String,
     pub tls: Tls,
 }
@@ -61,7 +61,7 @@ pub enum DsnError {
     #[error("the {0} of the database connection contains a NUL character")]
     Nul(&'static str),
     #[error(transparent)]
-    Endpoint(#[from] EndpointError),
+    Endpoint(#[from] HostPortError),
     #[error("a DSN starts with postgres:// or postgresql://")]
     Scheme,
     #[error(
@@ -115,7 +115,7 @@ impl Dsn {
             return Err(DsnError::Missing("endpoint"));
         }
         for endpoint in &mut parts.endpoints {
-            *endpoint = Endpoint::new(&endpoint.host, endpoint.port)?;
+            *endpoint = HostPort::new(&endpoint.host, endpoint.port)?;
         }
         Ok(Self { parts, params: Vec::new() })
     }
@@ -153,7 +153,7 @@ impl Dsn {
         &self.parts.database
     }
 
-    pub fn endpoints(&self) -> &[Endpoint] {
+    pub fn endpoints(&self) -> &[HostPort] {
         &self.parts.endpoints
     }
 
@@ -172,7 +172,7 @@ impl Dsn {
 
     fn url_with(&self, password: &str) -> String {
         let DsnParts { username, endpoints, database, tls, .. } = &self.parts;
-        let join = |part: fn(&Endpoint) -> String| endpoints.iter().map(part).collect::<Vec<_>>().join(",");
+        let join = |part: fn(&HostPort) -> String| endpoints.iter().map(part).collect::<Vec<_>>().join(",");
         let (hosts, ports) =
             (join(|endpoint| endpoint.host.clone()), join(|endpoint| endpoint.port.to_string()));
         let mut query: Vec<(&str, &str)> = Vec::new();
@@ -195,7 +195,7 @@ impl Dsn {
             Tls::Disable => query.push(("sslmode", "disable")),
             Tls::Require => query.push(("sslmode", "require")),
             Tls::VerifyCa { ca_file, .. } => {
-                query.extend([("sslmode", "verify-ca"), ("sslrootcert", ca_file)])
+                query.extend([("sslmode", "verify-ca"), ("sslrootcert", ca_file)]);
             }
         }
         query.extend(self.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
@@ -243,7 +243,7 @@ mod tests {
         DsnParts {
             username: "relation_id_3".to_owned(),
             password: "s3cr/et?#@:".to_owned(),
-            endpoints: Endpoint::parse_list("pg-primary.model.svc:5432").unwrap(),
+            endpoints: HostPort::parse_list("pg-primary.model.svc:5432").unwrap(),
             database: "model_kratos".to_owned(),
             tls: Tls::Prefer,
         }
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_query_says_tls_and_parameters() {
         let tls = Tls::VerifyCa { ca_pem: "PEM".to_owned(), ca_file: "/etc/db ca.pem".to_owned() };
-        let endpoints = Endpoint::parse_list("a:1,[::1]:2").unwrap();
+        let endpoints = HostPort::parse_list("a:1,[::1]:2").unwrap();
         let dsn = Dsn::new(DsnParts { tls, endpoints, password: "p".to_owned(), ..parts() }).unwrap();
         let dsn = dsn
             .with_param("lock_timeout", "1")
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(dsn.to_string(), shown);
         assert_eq!(format!("{dsn:?}"), format!("Dsn({shown})"));
         assert!(!format!("{:#?}", parts()).contains("s3cr"));
-        assert_eq!(dsn.redact(&format!("failed: {}", dsn.url())), format!("failed: {}", shown));
+        assert_eq!(dsn.redact(&format!("failed: {}", dsn.url())), format!("failed: {shown}"));
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
             (DsnParts { endpoints: vec![], ..parts() }, "dsn-missing-part"),
             (DsnParts { password: "a\0b".to_owned(), ..parts() }, "dsn-nul"),
             (
-                DsnParts { endpoints: vec![Endpoint { host: "a@b".to_owned(), port: 1 }], ..parts() },
+                DsnParts { endpoints: vec![HostPort { host: "a@b".to_owned(), port: 1 }], ..parts() },
                 "endpoint-bad-host",
             ),
         ] {

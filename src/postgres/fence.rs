@@ -92,7 +92,7 @@ pub struct Writer {
 }
 
 /// What is stored for our role in this database.
-struct Stored {
+struct RoleSettings {
     read_only: bool,
     mark: Option<Mark>,
     application_name: Option<String>,
@@ -219,12 +219,12 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
     connection.query(&sql, &[&tables, &spared, &since, &refusing]).await?.iter().map(read).collect()
 }
 
-async fn stored(connection: &Connection) -> Result<Stored> {
+async fn stored(connection: &Connection) -> Result<RoleSettings> {
     let sql = "SELECT split_part(item, '=', 1), substr(item, strpos(item, '=') + 1)
         FROM pg_db_role_setting s, unnest(s.setconfig) AS item
         WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
           AND s.setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user)";
-    let mut stored = Stored { read_only: false, mark: None, application_name: None };
+    let mut stored = RoleSettings { read_only: false, mark: None, application_name: None };
     for row in connection.query(sql, &[]).await? {
         let value: String = connection.get(&row, 1)?;
         match connection.get(&row, 0)? {

@@ -9,11 +9,10 @@
 pub mod activity;
 pub mod catalog;
 mod connect;
-pub mod digest;
 mod dsn;
-mod endpoint;
 mod error;
 pub mod fence;
+mod host_port;
 mod lock;
 pub mod objects;
 mod redact;
@@ -25,9 +24,8 @@ pub mod transactions;
 mod url;
 
 pub use connect::Connection;
-pub use digest::catalog_digest;
 pub use dsn::{Dsn, DsnError, DsnParts, Tls};
-pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, Result};
+pub use host_port::{HostPort, HostPortError};
 pub use lock::{AdvisoryLock, Holder, LockKey, holder};
 pub use tls::check_ca;

@@ -24,7 +24,6 @@ const FIRST_WITH_FORCE: i32 = 130_000;
 /// An empty database. It is not dropped with this value, but by [`Self::remove`].
 #[derive(Debug)]
 pub struct Scratch {
-    name: String,
     dsn: Dsn,
 }
 
@@ -43,15 +42,13 @@ impl Scratch {
             // Writing to a string does not fail.
             let _ = write!(name, "{byte:02x}");
         }
-        let scratch = Self { dsn: with_database(dsn, &name)?, name };
+        let scratch = Self { dsn: with_database(dsn, &name)? };
         // template0 has no sessions that could be in the way, and nothing in it that others put there.
-        execute(connection, &format!("CREATE DATABASE {} TEMPLATE template0", scratch.name)).await?;
+        execute(connection, &format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
         let row =
             connection.query_one("SELECT quote_literal($1)", &[&comment(maker, dsn.database())]).await?;
         let comment: String = connection.get(&row, 0)?;
-        if let Err(error) =
-            execute(connection, &format!("COMMENT ON DATABASE {} IS {comment}", scratch.name)).await
-        {
+        if let Err(error) = execute(connection, &format!("COMMENT ON DATABASE {name} IS {comment}")).await {
             scratch.remove(connection).await?;
             return Err(error);
         }
@@ -63,13 +60,9 @@ impl Scratch {
         &self.dsn
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Drops it, whoever is connected to it.
     pub async fn remove(self, connection: &Connection) -> Result<()> {
-        drop_database(connection, &self.name).await
+        drop_database(connection, self.dsn.database()).await
     }
 }
 

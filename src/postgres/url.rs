@@ -7,7 +7,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::dsn::{Dsn, DsnError, DsnParts, Tls};
-use super::endpoint::{Endpoint, EndpointError};
+use super::host_port::{HostPort, HostPortError};
 
 /// Parameters that have their own place in a URL, that need files which Kratos and we would have to share, or that
 /// are secrets: none can be passed through.
@@ -97,8 +97,8 @@ impl Query {
 
     /// The hosts of the URL or of the parameter, with the ports of the parameter if it is there: one for all, or one
     /// for each.
-    fn endpoints(&self, hosts: &str) -> Result<Vec<Endpoint>, DsnError> {
-        let mut endpoints = Endpoint::parse_list(match &self.host {
+    fn endpoints(&self, hosts: &str) -> Result<Vec<HostPort>, DsnError> {
+        let mut endpoints = HostPort::parse_list(match &self.host {
             Some(host) if hosts.is_empty() => host,
             _ => hosts,
         })?;
@@ -118,8 +118,8 @@ impl Query {
                 }
             };
             let port =
-                digits.parse().map_err(|_| EndpointError::BadPort(port.clone(), (*digits).to_owned()))?;
-            *endpoint = Endpoint::new(&endpoint.host, port)?;
+                digits.parse().map_err(|_| HostPortError::BadPort(port.clone(), (*digits).to_owned()))?;
+            *endpoint = HostPort::new(&endpoint.host, port)?;
         }
         Ok(endpoints)
     }
@@ -169,7 +169,7 @@ mod tests {
             Dsn::parse("postgresql://ory:p%2Fw@[::1],b:6432/kratos?sslmode=disable&max_conns=20&x=a+b%2B")
                 .unwrap();
         assert_eq!((dsn.username(), dsn.password(), dsn.database()), ("ory", "p/w", "kratos"));
-        assert_eq!(dsn.endpoints(), Endpoint::parse_list("[::1]:5432,b:6432").unwrap());
+        assert_eq!(dsn.endpoints(), HostPort::parse_list("[::1]:5432,b:6432").unwrap());
         assert_eq!(dsn.tls(), &Tls::Disable);
         assert_eq!(
             dsn.params(),
@@ -228,7 +228,7 @@ mod tests {
         let strategy =
             (text, "[^\0]{0,12}", text, "[a-z][a-z0-9.-]{0,9}", 1..=u16::MAX, 1..3_usize, tls(&ca), params);
         proptest!(|((username, password, database, host, port, count, tls, params) in strategy)| {
-            let endpoints = vec![Endpoint { host, port }, Endpoint { host: "::1".to_owned(), port }];
+            let endpoints = vec![HostPort { host, port }, HostPort { host: "::1".to_owned(), port }];
             let endpoints = endpoints.into_iter().take(count).collect();
             let dsn = Dsn::new(DsnParts { username, password, endpoints, database, tls }).unwrap();
             let dsn = params.iter().fold(dsn, |dsn, (key, value)| dsn.with_param(key, value));

@@ -1,10 +1,20 @@
 //! The charm's rooms and its program from outside: Juju and Pebble as recorded, a real PostgreSQL, the double of Kratos.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test may fail like the test itself"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts programs, and looks at the clock and the environment"
+)]
 
 mod arrows;
 mod cli;
+mod described;
 mod docs;
+mod house;
 mod juju;
 mod pebble;
 mod plan;

@@ -7,7 +7,7 @@ use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::password::password;
 use super::reset_password::{recovery_code, with_code};
 use crate::actions::parameters::text;
-use crate::kratos::admin::{self, Schema};
+use crate::kratos::admin::{self, PublishedSchema};
 
 /// The schema that the charm ships for administrators.
 const ADMIN_SCHEMA: &str = "admin_v0";
@@ -80,20 +80,24 @@ fn traits(action: &IdentityAction<'_>, parameters: &Parameters) -> Result<Map<St
 }
 
 /// The schema for these traits.
-fn choose<'a>(schemas: &'a [Schema], traits: &Map<String, Value>) -> Option<&'a str> {
+fn choose<'a>(schemas: &'a [PublishedSchema], traits: &Map<String, Value>) -> Option<&'a str> {
     let own = schemas.iter().filter(|schema| schema.id == ADMIN_SCHEMA);
     own.chain(schemas).find(|schema| fits(schema, traits)).map(|schema| schema.id.as_str())
 }
 
 /// Whether a schema names all the traits and asks for no others.
-fn fits(schema: &Schema, traits: &Map<String, Value>) -> bool {
+fn fits(schema: &PublishedSchema, traits: &Map<String, Value>) -> bool {
     let known = &schema.schema["properties"]["traits"];
     let required = known["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     traits.keys().all(|name| known["properties"][name].is_object())
         && required.into_iter().all(|name| traits.contains_key(name))
 }
 
-fn no_schema(action: &IdentityAction<'_>, schemas: &[Schema], traits: &Map<String, Value>) -> String {
+fn no_schema(
+    action: &IdentityAction<'_>,
+    schemas: &[PublishedSchema],
+    traits: &Map<String, Value>,
+) -> String {
     let names: Vec<&str> = traits.keys().map(String::as_str).collect();
     let ids: Vec<&str> = schemas.iter().map(|schema| schema.id.as_str()).collect();
     format!(
@@ -109,11 +113,11 @@ fn no_schema(action: &IdentityAction<'_>, schemas: &[Schema], traits: &Map<Strin
 mod tests {
     use super::*;
 
-    fn schema(id: &str, names: &[&str], required: &[&str]) -> Schema {
+    fn schema(id: &str, names: &[&str], required: &[&str]) -> PublishedSchema {
         let properties: Map<String, Value> =
             names.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
         let schema = json!({"properties": {"traits": {"type": "object", "properties": properties, "required": required}}});
-        Schema { id: id.to_owned(), schema }
+        PublishedSchema { id: id.to_owned(), schema }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `get-identity`: one identity, without what its credentials hold (docs/behaviour.md#row-93).
 
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
-use super::results::of_identity;
+use super::results::identity_results;
 use super::who::who;
 use crate::kratos::names::ADMIN_PORT;
 use crate::kratos::pebble_by_hand;
@@ -12,7 +12,7 @@ pub async fn run(action: &IdentityAction<'_>, parameters: &Parameters) -> Result
     let identity = action.admin.identity(&id, &[]).await;
     let identity = identity
         .map_err(|error| action.failed(&format!("Failed to fetch the identity {id}"), &id, &error))?;
-    let results = of_identity(&identity, &whole(action, &id));
+    let results = identity_results(&identity, &whole(action, &id));
     Ok(ActionOutput { lines: vec!["Successfully fetched the identity".to_owned()], results })
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, DuplexStream};
 use tokio::time::Instant;
 
-use self::create::{Fate, Task};
+use self::create::{Fate, ImportedLines};
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::export_identities::{LONGEST, TIMEOUT};
 use super::workload_file::{passing, path};
@@ -160,7 +160,7 @@ impl Import<'_> {
             )
             .into());
         }
-        let task = Task { action: self.action, schemas: &self.schemas, dry: self.dry, doubtful };
+        let task = ImportedLines { action: self.action, schemas: &self.schemas, dry: self.dry, doubtful };
         for (number, fate) in task.lines(lines).await {
             match fate {
                 Fate::Imported => progress.imported += 1,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::get_identity::whole;
 use super::password::{NewPassword, password};
-use super::results::of_identity;
+use super::results::identity_results;
 use super::who::who;
 use crate::kratos::Secret;
 use crate::kratos::admin::{self, Exact, PLAIN, Plain, RecoveryCode, Whole};
@@ -56,7 +56,7 @@ async fn set(
         )
     })?;
     let lost = lost(&before, &after);
-    let results = of_identity(&after, &whole(action, id));
+    let results = identity_results(&after, &whole(action, id));
     if !lost.is_empty() {
         let text = format!(
             "The password of identity {id} was set, but Kratos changed {} at the same time; compare: juju run {} \

@@ -21,7 +21,7 @@ pub const LONGEST_JSON: usize = 100 * 1024;
 const RESERVED: [&str; 6] = ["stdout", "stderr", "stdout-encoding", "stderr-encoding", "return-code", "json"];
 
 /// The results for an identity; `rest` is the command that shows what did not fit.
-pub fn of_identity(identity: &Value, rest: &str) -> BTreeMap<String, String> {
+pub fn identity_results(identity: &Value, rest: &str) -> BTreeMap<String, String> {
     let identity = without_credentials(identity);
     let mut gathered = Gathered::default();
     if let Value::Object(map) = &identity {
@@ -162,7 +162,7 @@ mod tests {
     fn names_that_become_one_key_are_told_apart() {
         let identity =
             json!({"a_b": 1, "a-b": 2, "aB": {"c": true}, "n": null, "l": [1, {"x": null}], "o": {}});
-        let results = of_identity(&identity, "x");
+        let results = identity_results(&identity, "x");
         let shown: Vec<_> =
             results.iter().filter(|(key, _)| *key != "json").map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(shown, ["a-b=1", "a-b-2=2", "a-b-3.c=true", "l=[1,{\"x\":null}]", "o={}"]);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn credentials_are_named_but_not_shown() {
         let identity = json!({"credentials": {"password": {"identifiers": ["a@b"], "config": {"hashed_password": "$2a$x"}}}});
-        let shown = format!("{:?}", of_identity(&identity, "x"));
+        let shown = format!("{:?}", identity_results(&identity, "x"));
         assert!(!shown.contains("$2a$x") && shown.contains("a@b"), "{shown}");
     }
 
@@ -180,7 +180,7 @@ mod tests {
     fn what_is_too_much_is_counted() {
         let many: Map<String, Value> = (0..600).map(|n| (format!("t{n}"), json!(n))).collect();
         let long = "ü".repeat(80_000);
-        let results = of_identity(&json!({"long": long, "many": many, "nul": "a\0b"}), "THE COMMAND");
+        let results = identity_results(&json!({"long": long, "many": many, "nul": "a\0b"}), "THE COMMAND");
         assert!(
             results["long"].len() <= LONGEST_VALUE + 40
                 && results["long"].ends_with("[cut: 160000 bytes in all]")

@@ -136,7 +136,7 @@ fn request(observed: &Observed, parameters: &BTreeMap<String, Value>) -> Result<
 /// A whole number; Juju may hand over `500` as `500.0`.
 fn whole(value: &Value) -> Option<u32> {
     let number = value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0)?;
-    #[allow(
+    #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "it is whole and not negative"

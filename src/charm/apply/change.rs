@@ -74,7 +74,7 @@ impl Supervisor<'_> {
             let place = &self.observed.place;
             match reload::result(self.pebble, place, running.revision.as_deref(), &since).await? {
                 Reload::Taken => {
-                    tracing::info!("{KRATOS} took the new configuration over without a restart")
+                    tracing::info!("{KRATOS} took the new configuration over without a restart");
                 }
                 Reload::Silent => {
                     tracing::info!(

@@ -37,10 +37,9 @@ use super::observed::Observed;
 use crate::integrations::Publication;
 use crate::integrations::topology::Topology;
 use crate::juju::Status;
-use crate::kratos::Facts;
 use crate::kratos::render::stored::ConfigMapNames;
 use facts::StoredData;
-use warnings::{Known, warnings};
+use warnings::{WarningFacts, warnings};
 
 /// Everything that is known in one dispatch.
 pub struct Situation<'a> {
@@ -95,7 +94,7 @@ impl<'a> Situation<'a> {
     #[must_use]
     pub fn with_schema_users(mut self, users: SchemaUsers) -> Self {
         self.schema_changes.users = users;
-        self.warnings = warnings(&Known {
+        self.warnings = warnings(&WarningFacts {
             observed: self.observed,
             parsed: &self.parsed,
             stored: &self.stored,
@@ -110,11 +109,6 @@ impl<'a> Situation<'a> {
     /// is configured.
     pub fn schemas_in_question(&self) -> Vec<&str> {
         if self.blockers.is_empty() { self.schema_changes.ids() } else { Vec::new() }
-    }
-
-    /// The facts for Kratos, as soon as options, database and secrets are known.
-    pub fn facts(&self) -> Option<&Facts> {
-        self.kratos.as_ref().map(|kratos| &kratos.facts)
     }
 
     /// The names of the ConfigMaps for identity schemas and for OIDC providers. `None`: they were not read in this dispatch,

@@ -15,7 +15,7 @@ use crate::kratos::render::courier::{Unsent, unsent};
 use crate::kratos::render::stored::ConfigMapNames;
 
 /// What the warnings follow from.
-pub struct Known<'a> {
+pub struct WarningFacts<'a> {
     pub observed: &'a Observed,
     pub parsed: &'a Parsed,
     pub stored: &'a StoredData,
@@ -25,8 +25,8 @@ pub struct Known<'a> {
 }
 
 /// All warnings.
-pub fn warnings(known: &Known<'_>) -> Vec<Status> {
-    let Known { observed, parsed, stored, .. } = known;
+pub fn warnings(known: &WarningFacts<'_>) -> Vec<Status> {
+    let WarningFacts { observed, parsed, stored, .. } = known;
     let application = observed.application();
     let mut warnings: Vec<Status> = public_address(observed, parsed).into_iter().collect();
     warnings.extend(parsed.related.problems.iter().map(|problem| unusable(observed, problem)));

@@ -21,7 +21,7 @@ use crate::charm::tests::migrated;
 use crate::dispatch::dispatch;
 use crate::integrations::ENDPOINTS;
 use crate::juju::transport::Call;
-use crate::juju::{Agent, Bag, Context, Environment, Output, Status, Transport};
+use crate::juju::{Agent, Bag, CommandOutput, Context, Environment, Status, Transport};
 use crate::kratos::names::{KRATOS, STAMP_PATH};
 use crate::kratos::{Place, WorkloadVersion};
 use crate::pebble::Client;
@@ -77,7 +77,7 @@ impl Transport for Model {
     fn call<'a>(&'a self, command: &'a str, args: &'a [&'a str], _: Option<&'a [u8]>) -> Call<'a> {
         self.calls.lock().unwrap().push([&[command], args].concat().join(" "));
         let stdout = self.answer(command, args).to_string().into_bytes();
-        Box::pin(std::future::ready(Ok(Output { stdout, ..Output::default() })))
+        Box::pin(std::future::ready(Ok(CommandOutput { stdout, ..CommandOutput::default() })))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::charm::status::status;
 use crate::charm::tests::ready;
 use crate::dispatch::dispatch;
 use crate::juju::transport::Call;
-use crate::juju::{self, Agent, Context, Environment, Output, Transport};
+use crate::juju::{self, Agent, CommandOutput, Context, Environment, Transport};
 use crate::kratos::Place;
 
 /// A model with nothing in it, whose agent refuses one command or cannot be reached for it.
@@ -25,8 +25,10 @@ impl Transport for Refusing {
     fn call<'a>(&'a self, command: &'a str, args: &'a [&'a str], _: Option<&'a [u8]>) -> Call<'a> {
         self.lines.lock().unwrap().push([&[command], args].concat().join(" "));
         let answer = match (command == self.command, self.is_reached) {
-            (false, _) => Ok(Output::default()),
-            (true, true) => Ok(Output { code: 1, stderr: b"ERROR bad luck".to_vec(), ..Output::default() }),
+            (false, _) => Ok(CommandOutput::default()),
+            (true, true) => {
+                Ok(CommandOutput { code: 1, stderr: b"ERROR bad luck".to_vec(), ..CommandOutput::default() })
+            }
             (true, false) => Err(io::ErrorKind::NotFound.into()),
         };
         Box::pin(std::future::ready(answer))

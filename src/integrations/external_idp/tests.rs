@@ -196,7 +196,7 @@ fn weakness_09_every_provider_of_a_relation_is_answered() {
 }
 
 #[test]
-fn of_the_same_id_the_older_relation_wins() {
+fn the_older_relation_wins_where_two_have_the_same_id() {
     let id = |number: u32| format!("kratos-external-idp:{number}").parse::<RelationId>().unwrap();
     let provider = |kind: &str| used(with(kind, "id", json!("same")));
     let given = vec![(id(3), vec![provider("google")]), (id(11), vec![provider("slack")])];

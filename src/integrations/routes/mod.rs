@@ -10,7 +10,7 @@ mod traefik;
 use std::collections::BTreeMap;
 
 use super::endpoint::Endpoint;
-use super::publish::Backend;
+use super::publish::RouteTarget;
 use super::relation::{ByRelation, Relation, Remote};
 use crate::juju::RelationId;
 use crate::kratos::facts::public_url::PublicUrl;
@@ -61,7 +61,7 @@ pub fn join(addresses: ByRelation<PublicUrl>) -> (Option<PublicUrl>, ByRelation<
 
 /// What the leader publishes on a public route: what browsers have to reach directly. Without an address there is
 /// nothing to route, and the empty configuration asks for one.
-pub fn public(backend: Backend<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
+pub fn public(backend: RouteTarget<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
     let mut dynamic = Dynamic::new(backend, address);
     if address.is_some() {
         dynamic.route("public-api", "well-known", Route::Exact("/.well-known/webauthn.js"));
@@ -79,7 +79,7 @@ pub fn public(backend: Backend<'_>, address: Option<&PublicUrl>) -> BTreeMap<Str
 }
 
 /// What the leader publishes on the internal route: both APIs. Without an address the rules name no host.
-pub fn internal(backend: Backend<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
+pub fn internal(backend: RouteTarget<'_>, address: Option<&PublicUrl>) -> BTreeMap<String, Option<String>> {
     let mut dynamic = Dynamic::new(backend, address);
     for name in ["identities", "recovery", "sessions"] {
         dynamic.route("admin-api", name, Route::Below(&format!("/admin/{name}")));
@@ -106,7 +106,7 @@ mod tests {
     use crate::integrations::sample::relation;
     use serde_json::{Value, json};
 
-    const BACKEND: Backend<'_> = Backend { model: "idp", application: "kratos" };
+    const BACKEND: RouteTarget<'_> = RouteTarget { model: "idp", application: "kratos" };
 
     fn config(keys: &BTreeMap<String, Option<String>>) -> Value {
         assert_eq!(keys["raw"].as_deref(), Some("True"));

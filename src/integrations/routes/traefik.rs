@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::integrations::publish::Backend;
+use crate::integrations::publish::RouteTarget;
 use crate::kratos::facts::public_url::PublicUrl;
 
 /// The configuration of one application, `{}` while nothing is routed.
@@ -94,8 +94,8 @@ impl Http {
 }
 
 impl Dynamic {
-    pub fn new(backend: Backend<'_>, address: Option<&PublicUrl>) -> Self {
-        let Backend { model, application } = backend;
+    pub fn new(backend: RouteTarget<'_>, address: Option<&PublicUrl>) -> Self {
+        let RouteTarget { model, application } = backend;
         Self {
             http: Http::default(),
             id: format!("{model}-{application}"),

@@ -12,26 +12,6 @@ use super::super::status::{Status, StatusKind};
 use super::super::types::Scope;
 use super::{Agent, message};
 
-/// The units and relations that the model is meant to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct GoalState {
-    /// The planned units of this application, by unit name.
-    pub units: BTreeMap<String, GoalStatus>,
-    /// By endpoint, then by the name of the remote application or unit.
-    pub relations: BTreeMap<String, BTreeMap<String, GoalStatus>>,
-}
-
-/// Where one unit or relation stands on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct GoalStatus {
-    /// Juju's word, such as `active`, `joined` or `dying`.
-    pub status: String,
-    /// When that began, as Juju writes it: `2026-07-23 10:00:00Z`.
-    pub since: String,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct StatusReply {
@@ -112,10 +92,5 @@ impl Agent {
             });
         }
         Ok(std::ffi::OsString::from_vec(path).into())
-    }
-
-    /// Which units and relations the model is meant to have.
-    pub async fn goal_state(&self) -> Result<GoalState> {
-        self.ask("goal-state", &[]).await
     }
 }

@@ -28,8 +28,6 @@ pub enum SecretRef<'a> {
 /// Which revision is read, and whether that has an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretRead {
-    /// The revision that this unit follows so far.
-    Track,
     /// The newest revision, without following it.
     Peek,
     /// The newest revision, followed from now on; takes effect at once.
@@ -101,10 +99,9 @@ impl Agent {
     ) -> Result<BTreeMap<String, String>> {
         let named = named(secret);
         let mut args: Vec<&str> = named.iter().map(String::as_str).collect();
-        args.extend(match read {
-            SecretRead::Track => None,
-            SecretRead::Peek => Some("--peek"),
-            SecretRead::Refresh => Some("--refresh"),
+        args.push(match read {
+            SecretRead::Peek => "--peek",
+            SecretRead::Refresh => "--refresh",
         });
         self.ask("secret-get", &args).await
     }

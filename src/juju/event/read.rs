@@ -29,7 +29,7 @@ impl Event {
             let uuid = environment.require("JUJU_ACTION_UUID")?.to_owned();
             return Ok(Self::Action(ActionEvent { name: name.to_owned(), uuid }));
         }
-        match Self::of_hook(name, environment) {
+        match Self::from_hook(name, environment) {
             Err(_) if !name.ends_with(word(&RELATION, RelationEventKind::Broken)) => {
                 Ok(Self::Unknown(name.to_owned()))
             }
@@ -37,7 +37,7 @@ impl Event {
         }
     }
 
-    fn of_hook(name: &str, environment: &Environment) -> Result<Self> {
+    fn from_hook(name: &str, environment: &Environment) -> Result<Self> {
         if let Some((_, event)) = PLAIN.iter().find(|(hook, _)| *hook == name) {
             return Ok(event.clone());
         }

@@ -47,7 +47,7 @@ impl Error {
     }
 
     /// The error of an answer that is no success.
-    pub(super) fn of_answer(code: u16, body: &[u8]) -> Self {
+    pub(super) fn from_answer(code: u16, body: &[u8]) -> Self {
         let reason = reason(body);
         match code {
             404 => Self::NotFound { reason },
@@ -148,16 +148,16 @@ mod tests {
             (307, "<a>", "unexpected", "the admin API of Kratos gave an unexpected answer: status 307"),
         ];
         for (code, body, kind, text) in table {
-            let error = Error::of_answer(code, body.as_bytes());
+            let error = Error::from_answer(code, body.as_bytes());
             assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
         }
-        let long = Error::of_answer(400, "x".repeat(9000).as_bytes());
+        let long = Error::from_answer(400, "x".repeat(9000).as_bytes());
         assert!(long.to_string().len() < 400);
     }
 
     #[test]
     fn a_secret_that_is_quoted_is_masked() {
-        let error = Error::of_answer(400, br#"{"error":{"reason":"sesame is too short"}}"#);
+        let error = Error::from_answer(400, br#"{"error":{"reason":"sesame is too short"}}"#);
         assert_eq!(
             error.without(&Secret("sesame".into())).to_string(),
             "Kratos refused with 400: *** is too short"

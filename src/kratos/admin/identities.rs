@@ -33,7 +33,7 @@ impl std::fmt::Debug for RecoveryCode {
 
 /// An identity schema as the running Kratos has it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Schema {
+pub struct PublishedSchema {
     pub id: String,
     #[serde(default)]
     pub schema: Value,
@@ -114,7 +114,7 @@ impl Admin {
     }
 
     /// The identity schemas of the running Kratos, in its order.
-    pub async fn schemas(&self) -> Result<Vec<Schema>> {
+    pub async fn schemas(&self) -> Result<Vec<PublishedSchema>> {
         let query = [("per_page", "500")];
         self.send(&self.public, Method::GET, &["schemas"], &query, NO_BODY).await?.json()
     }

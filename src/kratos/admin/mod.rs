@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use error::Error;
-pub use identities::{Page, RecoveryCode, Schema};
+pub use identities::{Page, PublishedSchema, RecoveryCode};
 pub use plain::{Exact, PLAIN, Plain, Whole};
 
 use crate::kratos::names::{PUBLIC_PORT, Place};
@@ -108,7 +108,7 @@ impl Admin {
         if status.is_success() {
             return Ok(Answer { code: status.as_u16(), body, links });
         }
-        Err(Error::of_answer(status.as_u16(), &body))
+        Err(Error::from_answer(status.as_u16(), &body))
     }
 
     async fn read(&self, base: &str, mut response: Response) -> Result<Vec<u8>> {

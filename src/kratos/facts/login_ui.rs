@@ -21,10 +21,10 @@ pub struct LoginUi {
 }
 
 /// A page's key, and its place.
-pub type Page = (&'static str, fn(&mut LoginUi) -> &mut Option<String>);
+pub type PageField = (&'static str, fn(&mut LoginUi) -> &mut Option<String>);
 
 /// Every page.
-pub const PAGES: [Page; 12] = [
+pub const PAGES: [PageField; 12] = [
     ("consent_url", |ui| &mut ui.consent_url),
     ("error_url", |ui| &mut ui.error_url),
     ("login_url", |ui| &mut ui.login_url),

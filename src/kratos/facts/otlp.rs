@@ -6,14 +6,14 @@ use reqwest::Url;
 
 /// An endpoint in Kratos' words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct OtlpEndpoint {
     /// `host:port`.
     pub address: String,
     pub is_tls: bool,
 }
 
 /// Reads `http(s)://host[:port]`, with or without OTLP's own path. The error says what Kratos cannot be told.
-pub fn endpoint(url: &Url) -> Result<Endpoint, String> {
+pub fn endpoint(url: &Url) -> Result<OtlpEndpoint, String> {
     let refused = |why: &str| Err(format!("traces cannot be sent to {:?}: {why}", redacted(url)));
     let is_tls = match url.scheme() {
         "http" => false,
@@ -29,7 +29,7 @@ pub fn endpoint(url: &Url) -> Result<Endpoint, String> {
     if !host.starts_with('[') && !host.split('.').all(is_label) {
         return refused("Kratos takes no such host name");
     }
-    Ok(Endpoint { address: format!("{host}:{port}"), is_tls })
+    Ok(OtlpEndpoint { address: format!("{host}:{port}"), is_tls })
 }
 
 fn is_label(label: &str) -> bool {

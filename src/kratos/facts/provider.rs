@@ -158,9 +158,9 @@ impl OidcProvider {
             forbidden.extend(apple);
         }
         if self.provider == "microsoft" {
-            needed.push(tenant)
+            needed.push(tenant);
         } else {
-            forbidden.push(tenant)
+            forbidden.push(tenant);
         }
         if matches!(self.provider.as_str(), "generic" | "auth0") {
             needed.push(("issuer_url", is_filled(&self.issuer_url)));

@@ -34,10 +34,6 @@ impl PublicUrl {
     pub fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }
-
-    pub fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
-    }
 }
 
 impl TryFrom<String> for PublicUrl {

@@ -1,5 +1,7 @@
 //! A Kratos process that runs for a while: in the workload through Pebble, or as a child of this process.
 
+#![expect(clippy::disallowed_methods, reason = "the Kratos program is a process on this host")]
+
 use std::io;
 use std::path::Path;
 use std::process::Stdio;

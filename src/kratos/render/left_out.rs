@@ -8,14 +8,14 @@ use crate::kratos::facts::{Facts, otlp};
 /// returned, and those of the environment.
 pub fn notes(facts: &Facts, mut notes: Vec<Note>) -> Vec<Note> {
     if let Some(Err(reason)) = facts.smtp.as_ref().map(|smtp| smtp.uri()) {
-        notes.push(Note::of_endpoint("smtp", format!("No mail is sent: {reason}")));
+        notes.push(Note::from_endpoint("smtp", format!("No mail is sent: {reason}")));
     }
     if let Some(Err(reason)) = facts.otlp.as_ref().map(otlp::endpoint) {
-        notes.push(Note::of_endpoint("tracing", reason));
+        notes.push(Note::from_endpoint("tracing", reason));
     }
     if let Some(url) = facts.hydra_admin_url.as_ref().filter(|url| web_url(url.as_str()).is_none()) {
         let text = format!("The address of Hydra is not used: {} is no http(s):// URL", shown(url.as_str()));
-        notes.push(Note::of_endpoint("hydra-endpoint-info", text));
+        notes.push(Note::from_endpoint("hydra-endpoint-info", text));
     }
     notes
 }

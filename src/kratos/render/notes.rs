@@ -22,7 +22,7 @@ pub enum Source {
 }
 
 impl Note {
-    pub(super) fn of_endpoint(endpoint: &'static str, text: impl Into<String>) -> Self {
+    pub(super) fn from_endpoint(endpoint: &'static str, text: impl Into<String>) -> Self {
         Self { text: text.into(), source: Source::Endpoint(endpoint) }
     }
 

@@ -15,18 +15,18 @@ const MOST_REPEATS: u32 = 1000;
 
 /// Whether Go knows the pattern.
 pub fn is_go_pattern(pattern: &str) -> bool {
-    let mut writer = Writer { rest: pattern.chars().peekable(), text: String::new() };
+    let mut writer = PatternWriter { rest: pattern.chars().peekable(), text: String::new() };
     writer.expression().is_some()
         && regex_syntax::parse(&writer.text).is_ok_and(|parsed| is_repeated_at_most(&parsed, MOST_REPEATS))
 }
 
-struct Writer<'p> {
+struct PatternWriter<'p> {
     rest: Peekable<Chars<'p>>,
     text: String,
 }
 
 /// `None` anywhere: Go does not know it.
-impl Writer<'_> {
+impl PatternWriter<'_> {
     fn expression(&mut self) -> Option<()> {
         let mut is_repeated = false;
         while let Some(character) = self.rest.next() {

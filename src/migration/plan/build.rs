@@ -205,12 +205,12 @@ fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the clamp leaves what fits")]
 fn whole_seconds(seconds: f64) -> u64 {
     seconds.ceil().clamp(SHORTEST, LONGEST) as u64
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "a plan has not 2^53 steps")]
 fn count(number: usize) -> f64 {
     number as f64
 }

@@ -7,14 +7,14 @@
 use super::alter;
 use super::cursor::{Cursor, names_after};
 use super::lock::LockMode;
-use super::shadow::{Effects, Shadow};
+use super::shadow::{Shadow, StatementEffects};
 use super::work::Work;
 use crate::migration::sql::{Token, statements};
 use crate::postgres::tables::ForeignKey;
 
 impl Shadow {
     /// Reads the next migration.
-    pub fn apply(&mut self, sql: &str) -> Effects {
+    pub fn apply(&mut self, sql: &str) -> StatementEffects {
         for statement in statements(sql) {
             self.statement(&statement);
         }

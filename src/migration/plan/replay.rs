@@ -145,7 +145,7 @@ CREATE TRIGGER kratos_plan AFTER INSERT ON schema_migration FOR EACH ROW EXECUTE
 ";
 
 /// A table or index at one moment.
-struct Relation {
+struct SeenRelation {
     oid: u32,
     /// Of a table.
     name: Option<String>,
@@ -154,12 +154,12 @@ struct Relation {
 }
 
 /// Reads relations by migration: its version, then what the view has.
-async fn relations(connection: &Connection, sql: &str) -> Result<HashMap<String, Vec<Relation>>, String> {
+async fn relations(connection: &Connection, sql: &str) -> Result<HashMap<String, Vec<SeenRelation>>, String> {
     let ask = async {
-        let mut relations: HashMap<String, Vec<Relation>> = HashMap::new();
+        let mut relations: HashMap<String, Vec<SeenRelation>> = HashMap::new();
         for row in connection.client().query(sql, &[]).await? {
             let (oid, name) = (row.try_get(1)?, row.try_get(2)?);
-            let relation = Relation { oid, name, on_table: row.try_get(3)?, file: row.try_get(4)? };
+            let relation = SeenRelation { oid, name, on_table: row.try_get(3)?, file: row.try_get(4)? };
             relations.entry(row.try_get(0)?).or_default().push(relation);
         }
         Ok(relations)
@@ -169,10 +169,10 @@ async fn relations(connection: &Connection, sql: &str) -> Result<HashMap<String,
 
 async fn traces(
     connection: &Connection,
-    before: &HashMap<String, Vec<Relation>>,
+    before: &HashMap<String, Vec<SeenRelation>>,
     replayed: &[MigrationVersion],
 ) -> Result<BTreeMap<MigrationVersion, Trace>, String> {
-    let before: Vec<&Relation> = before.values().flatten().collect();
+    let before: Vec<&SeenRelation> = before.values().flatten().collect();
     let names: HashMap<u32, &str> =
         before.iter().filter_map(|relation| Some((relation.oid, relation.name.as_deref()?))).collect();
     let mut files: HashMap<u32, u32> = before.iter().map(|relation| (relation.oid, relation.file)).collect();
@@ -190,7 +190,7 @@ async fn traces(
             let lock = trace.locks.entry((*name).to_owned()).or_insert(mode);
             *lock = mode.max(*lock);
         }
-        let is_changed = |relation: &&Relation| files.get(&relation.oid) != Some(&relation.file);
+        let is_changed = |relation: &&SeenRelation| files.get(&relation.oid) != Some(&relation.file);
         let changed: Vec<_> = relations.iter().filter(is_changed).collect();
         for relation in &changed {
             let Some(table) = names.get(&relation.on_table) else { continue };
@@ -240,7 +240,6 @@ async fn execute(connection: &Connection, sql: &str) -> Result<(), String> {
     connection.client().batch_execute(sql).await.map_err(|error| text(connection.explain(&error)))
 }
 
-#[allow(clippy::needless_pass_by_value)]
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

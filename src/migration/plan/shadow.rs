@@ -20,7 +20,7 @@ pub struct TableEffect {
 
 /// The effects of a migration, and whether that is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Effects {
+pub struct StatementEffects {
     pub effects: Vec<TableEffect>,
     /// A statement in it is none of those that are known here.
     pub is_unclear: bool,
@@ -34,7 +34,7 @@ pub struct Shadow {
     /// By index, the present name of its table.
     pub(super) indexes: BTreeMap<String, String>,
     pub(super) foreign_keys: Vec<ForeignKey>,
-    pub(super) seen: Effects,
+    pub(super) seen: StatementEffects,
 }
 
 impl Shadow {
@@ -47,7 +47,7 @@ impl Shadow {
             indexes: indexes.collect(),
             tables: tables.keys().map(|name| (name.clone(), Some(name.clone()))).collect(),
             foreign_keys: foreign_keys.to_vec(),
-            seen: Effects::default(),
+            seen: StatementEffects::default(),
         }
     }
 

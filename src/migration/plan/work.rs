@@ -70,8 +70,7 @@ fn read(bytes: f64) -> f64 {
     bytes.min(CACHED) / MEMORY + (bytes - CACHED).max(0.0) / DISK
 }
 
-/// An estimate needs no more than 53 bits.
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "an estimate needs no more than 53 bits")]
 fn approximate(count: u64) -> f64 {
     count as f64
 }

@@ -118,11 +118,6 @@ impl PreflightReport {
                 .map(move |it| (name, it))
         })
     }
-
-    /// The check of this name.
-    pub fn check(&self, name: CheckName) -> Option<&PreflightCheck> {
-        self.checks.iter().find(|check| check.name == name)
-    }
 }
 
 impl fmt::Display for PreflightReport {

@@ -41,7 +41,7 @@ pub struct NotNull {
 impl Foreseen {
     /// Looks ahead; `pending` in the order in which the program applies them.
     pub fn new(pending: &[&ListedMigration], objects: &Objects) -> Self {
-        let mut walk = Walk { objects, changed: Changed::default() };
+        let mut walk = Walk { objects, changed: EarlierChanges::default() };
         let mut foreseen = Self::default();
         for migration in pending {
             if let Some(backfill) = BACKFILLS.iter().find(|backfill| backfill.version == migration.version) {
@@ -71,12 +71,12 @@ impl Foreseen {
 
 struct Walk<'o> {
     objects: &'o Objects,
-    changed: Changed,
+    changed: EarlierChanges,
 }
 
 /// What the migrations before this one change.
 #[derive(Default)]
-struct Changed {
+struct EarlierChanges {
     /// Something that was not understood.
     anything: bool,
     /// Rows, by a statement whose table is not looked for.

@@ -10,13 +10,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use kratos_operator::postgres::{Connection, Dsn, catalog_digest};
+use kratos_operator::postgres::{Connection, Dsn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::postgres::Cluster;
 use sandbox::programs::{self, Programs};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::described::describe_schema;
 
 /// Long enough for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -130,7 +132,7 @@ impl Database {
     }
 
     pub async fn digest(&self) -> String {
-        catalog_digest(&self.superuser().await).await.unwrap()
+        describe_schema(&self.superuser().await).await
     }
 
     /// The binary with this database and the newest Kratos; `words` begin with the verb.

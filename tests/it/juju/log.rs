@@ -2,7 +2,7 @@
 
 use std::io;
 
-use kratos_operator::juju::{Output, log};
+use kratos_operator::juju::{CommandOutput, log};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::recorder::Recorder;
@@ -31,8 +31,10 @@ async fn events_become_lines_in_order_before_flush_returns() {
 
 #[tokio::test]
 async fn a_log_that_cannot_be_written_fails_nothing() {
-    for answer in [Err(io::Error::from(io::ErrorKind::NotFound)), Ok(Output { code: 1, ..Output::default() })]
-    {
+    for answer in [
+        Err(io::Error::from(io::ErrorKind::NotFound)),
+        Ok(CommandOutput { code: 1, ..CommandOutput::default() }),
+    ] {
         let (recorder, agent) = Recorder::answering(answer);
         let (layer, guard) = log::layer(agent);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use kratos_operator::juju::transport::Call;
-use kratos_operator::juju::{Agent, Output, Transport};
+use kratos_operator::juju::{Agent, CommandOutput, Transport};
 
 /// One command as it reached the transport.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,22 +21,22 @@ pub struct Asked {
 #[derive(Default)]
 pub struct Recorder {
     asked: Mutex<Vec<Asked>>,
-    answers: Mutex<VecDeque<io::Result<Output>>>,
+    answers: Mutex<VecDeque<io::Result<CommandOutput>>>,
 }
 
 impl Recorder {
     /// An agent over a recorder that succeeds with `stdout` once, and silently from then on.
     pub fn printing(stdout: &str) -> (Arc<Self>, Agent) {
-        Self::answering(Ok(Output { code: 0, stdout: stdout.into(), stderr: Vec::new() }))
+        Self::answering(Ok(CommandOutput { code: 0, stdout: stdout.into(), stderr: Vec::new() }))
     }
 
     /// An agent over a recorder whose first command fails.
     pub fn failing(code: i32, stderr: &str) -> (Arc<Self>, Agent) {
-        Self::answering(Ok(Output { code, stdout: Vec::new(), stderr: stderr.into() }))
+        Self::answering(Ok(CommandOutput { code, stdout: Vec::new(), stderr: stderr.into() }))
     }
 
     /// An agent over a recorder with that first answer.
-    pub fn answering(answer: io::Result<Output>) -> (Arc<Self>, Agent) {
+    pub fn answering(answer: io::Result<CommandOutput>) -> (Arc<Self>, Agent) {
         let recorder = Arc::new(Self::default());
         recorder.answers.lock().unwrap().push_back(answer);
         (recorder.clone(), Agent::with_transport(recorder))
@@ -61,7 +61,7 @@ impl Transport for Recorder {
             stdin: stdin.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()),
             file: file.map(|path| std::fs::read_to_string(path).unwrap()),
         });
-        let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Output::default()));
+        let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(CommandOutput::default()));
         Box::pin(std::future::ready(answer))
     }
 }

@@ -110,7 +110,7 @@ fn received(session: &Value, channel: &str) -> Vec<Message> {
                 let mut bytes =
                     code.map_or_else(|| data["text"].as_str().unwrap().as_bytes().to_vec(), Result::unwrap);
                 // Long ones were shortened in the recording.
-                bytes.resize(data["len"].as_u64().unwrap() as usize, b'.');
+                bytes.resize(data["len"].as_u64().unwrap().try_into().unwrap(), b'.');
                 Some(Message::binary(bytes))
             }
             _ => None,

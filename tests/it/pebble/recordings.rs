@@ -25,7 +25,7 @@ impl Recording {
     }
 
     fn status(&self) -> u16 {
-        self.json["response"]["status"].as_u64().unwrap_or(0) as u16
+        self.json["response"]["status"].as_u64().map_or(0, |status| status.try_into().unwrap())
     }
 
     fn body(&self) -> &Value {
@@ -191,7 +191,9 @@ async fn recorded_reads_give_the_contents_and_the_errors() {
         let mut paths = recording.query("path");
         // The makers of the recordings renamed a directory, but not inside base64.
         if recording.body().as_str().is_some_and(|body| body.starts_with("base64:")) {
-            paths.iter_mut().for_each(|path| *path = path.replace("/srv/", "/tmp/"));
+            for path in &mut paths {
+                *path = path.replace("/srv/", "/tmp/");
+            }
         }
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let results = recording.canned().client.pull_many(&paths).await;

@@ -162,7 +162,7 @@ async fn a_file_that_is_too_large_for_memory_is_refused() {
     let mut endless = head.into_bytes();
     endless.extend(part("/a", "").trim_end().bytes());
     endless.extend(b"\r\n\r\n");
-    endless.resize(endless.len() + PULL_LIMIT as usize + 1000, b'x');
+    endless.resize(endless.len() + usize::try_from(PULL_LIMIT).unwrap() + 1000, b'x');
     let canned = Canned::new(vec![endless]);
     let error = canned.client.pull("/a").await.unwrap_err();
     assert!(

@@ -51,7 +51,7 @@ fn a_scratch_database_in_use_is_left_alone() {
         let scratch = Scratch::create(&connection, &database.dsn).await.unwrap();
         let user = open(scratch.dsn()).await;
         assert_eq!(sweep(&connection).await.unwrap(), 0);
-        assert_eq!(server.scratch_databases(&database.dsn).await, [scratch.name()]);
+        assert_eq!(server.scratch_databases(&database.dsn).await, [scratch.dsn().database()]);
         scratch.remove(&connection).await.unwrap();
         assert!(user.client().query_one("SELECT 1", &[]).await.is_err(), "its session has ended");
         assert_eq!(server.scratch_databases(&database.dsn).await, [""; 0]);

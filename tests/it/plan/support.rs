@@ -10,7 +10,7 @@ use std::time::Duration;
 use kratos_operator::kratos::WorkloadVersion;
 use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::plan::{LockMode, MigrationPlan, plan};
-use kratos_operator::postgres::{Connection, Dsn, DsnParts, Endpoint, Tls};
+use kratos_operator::postgres::{Connection, Dsn, DsnParts, HostPort, Tls};
 use sandbox::postgres::Cluster;
 use sandbox::programs::{self, Programs};
 use tempfile::TempDir;
@@ -90,7 +90,7 @@ impl Server {
         Dsn::new(DsnParts {
             username: role.to_owned(),
             password: format!("pass of {role}"),
-            endpoints: vec![Endpoint { host: self.cluster.host(), port: self.cluster.port() }],
+            endpoints: vec![HostPort { host: self.cluster.host(), port: self.cluster.port() }],
             database: database.to_owned(),
             tls: Tls::Disable,
         })

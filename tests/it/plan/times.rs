@@ -29,7 +29,7 @@ async fn check(server: &Server, served: &Database, releases: &[&str]) -> Result<
     for release in releases {
         let plan = server.plan(release, &copy.dsn).await;
         let real = real(server, release, &copy.dsn).await;
-        #[allow(clippy::cast_precision_loss)]
+        #[expect(clippy::cast_precision_loss, reason = "no timeout has 2^53 seconds")]
         let suggested = plan.suggested_timeout as f64;
         let text = format!(
             "{release}: estimate {} s, suggested {suggested} s, real {real} s",

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kratos_operator::postgres::catalog::is_writable_primary;
-use kratos_operator::postgres::{Connection, Endpoint, Tls};
+use kratos_operator::postgres::{Connection, HostPort, Tls};
 use sandbox::postgres::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -13,16 +13,16 @@ use super::support::{
 };
 
 /// An endpoint where nothing listens: the port was free a moment ago.
-async fn closed() -> Endpoint {
+async fn closed() -> HostPort {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    Endpoint { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() }
+    HostPort { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() }
 }
 
 /// An endpoint that takes connections and never says a word.
-async fn silent() -> (TcpListener, Endpoint) {
+async fn silent() -> (TcpListener, HostPort) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    (listener, Endpoint { host: "127.0.0.1".to_owned(), port })
+    (listener, HostPort { host: "127.0.0.1".to_owned(), port })
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn mistakes_are_named_at_once_and_without_the_password() {
         let good = server.database().await;
         let (user, pass) = (good.username(), format!("pass of {}", good.username()));
         let own = vec![server.endpoint()];
-        let nowhere = vec![Endpoint { host: "no-such-host.invalid".to_owned(), port: 5432 }];
+        let nowhere = vec![HostPort { host: "no-such-host.invalid".to_owned(), port: 5432 }];
         let started = Instant::now();
         for (dsn, kind, text) in [
             (dsn(user, "hunter2", user, own.clone(), Tls::Prefer), "wrong-password", user),
@@ -188,7 +188,8 @@ fn prefer_falls_back_when_the_handshake_fails() {
             let mut startup = vec![0; length as usize - 4];
             second.read_exact(&mut startup).await.unwrap();
             let fields = b"SFATAL\0C57P03\0Mstarting up\0\0";
-            second.write_all(&[b"E\0\0\0", &[fields.len() as u8 + 4][..], fields].concat()).await.unwrap();
+            let length = u8::try_from(fields.len()).unwrap() + 4;
+            second.write_all(&[b"E\0\0\0", &[length][..], fields].concat()).await.unwrap();
             startup
         };
         let dsn = dsn("u", "hunter2", "d", vec![endpoint], Tls::Prefer);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kratos_operator::postgres::activity::{backends, blockers, cancel, terminate, wait_gone};
+use kratos_operator::postgres::activity::{backends, blockers, cancel_unless_booking, terminate, wait_gone};
 use kratos_operator::postgres::{AdvisoryLock, LockKey, holder};
 use tokio::time::Instant;
 
@@ -106,7 +106,7 @@ fn a_running_statement_is_seen_canceled_and_its_session_ended() {
         assert_eq!(wait_gone(&watch, "sleeper", soon).await.unwrap().len(), 1);
         assert!(Instant::now() >= soon);
 
-        assert_eq!(cancel(&watch, "sleeper").await.unwrap(), [seen.pid]);
+        assert_eq!(cancel_unless_booking(&watch, "sleeper").await.unwrap().canceled, [seen.pid]);
         let (result, sleeper) = job.await.unwrap();
         assert_eq!(result.unwrap_err().kind(), "canceled");
         sql(&sleeper, "SELECT 1").await;
@@ -114,7 +114,7 @@ fn a_running_statement_is_seen_canceled_and_its_session_ended() {
         assert_eq!(terminate(&watch, "sleeper").await.unwrap(), [seen.pid]);
         assert!(wait_gone(&watch, "sleeper", Instant::now() + PATIENCE).await.unwrap().is_empty());
         assert_eq!(try_sql(&sleeper, "SELECT 1").await.unwrap_err().kind(), "lost");
-        assert!(cancel(&watch, "sleeper").await.unwrap().is_empty());
+        assert!(terminate(&watch, "sleeper").await.unwrap().is_empty());
     });
 }
 
@@ -167,6 +167,6 @@ fn sessions_of_a_stronger_role_are_refused_not_skipped() {
     block_on(async {
         let dsn = server.database().await;
         let (watch, _admin) = (open(&dsn).await, open_as(&server.admin(dsn.database()), "strong").await);
-        assert_eq!(cancel(&watch, "strong").await.unwrap_err().kind(), "permission");
+        assert_eq!(terminate(&watch, "strong").await.unwrap_err().kind(), "permission");
     });
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use kratos_operator::postgres::{Connection, Dsn, DsnParts, Endpoint, Error, Tls};
+use kratos_operator::postgres::{Connection, Dsn, DsnParts, Error, HostPort, Tls};
 use sandbox::postgres::{Cluster, Options};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -31,8 +31,8 @@ impl Server {
         Dsn::parse(&self.cluster.superuser_dsn(database)).unwrap()
     }
 
-    pub fn endpoint(&self) -> Endpoint {
-        Endpoint { host: self.cluster.host(), port: self.cluster.port() }
+    pub fn endpoint(&self) -> HostPort {
+        HostPort { host: self.cluster.host(), port: self.cluster.port() }
     }
 
     /// Makes a database with an owner of the same name and returns the owner's DSN.
@@ -61,7 +61,7 @@ pub fn shared() -> Arc<Server> {
     })
 }
 
-pub fn dsn(username: &str, password: &str, database: &str, endpoints: Vec<Endpoint>, tls: Tls) -> Dsn {
+pub fn dsn(username: &str, password: &str, database: &str, endpoints: Vec<HostPort>, tls: Tls) -> Dsn {
     let (username, password, database) = (username.to_owned(), password.to_owned(), database.to_owned());
     Dsn::new(DsnParts { username, password, endpoints, database, tls }).unwrap()
 }

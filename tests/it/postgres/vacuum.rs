@@ -45,7 +45,7 @@ fn a_scratch_database_goes() {
         let inside = open(scratch.dsn()).await;
         // The superuser's session is not to be what is in the way.
         drop(vacuumed(&server, scratch.dsn()).await);
-        let name = scratch.name().to_owned();
+        let name = scratch.dsn().database().to_owned();
         eventually("only the role and the vacuum are there", || async {
             let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usename = 'postgres'";
             let row = postgres.client().query_one(sql, &[&name]).await.unwrap();

@@ -3,9 +3,9 @@
 
 mod cancel;
 mod checks;
-mod digest;
+mod described;
 mod fence;
-mod obstacles;
 pub mod pooler;
 mod repair;
+mod sessions;
 mod support;

@@ -4,10 +4,11 @@ use kratos_operator::kratos::WorkloadVersion;
 use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::plan::plan;
 use kratos_operator::migration::repair::{Diagnosis, apply, diagnose};
-use kratos_operator::postgres::{AdvisoryLock, LockKey, catalog_digest, fence};
+use kratos_operator::postgres::{AdvisoryLock, LockKey, fence};
 use nix::sys::signal::Signal;
 
 use super::support::*;
+use crate::described::describe_schema;
 use crate::world::*;
 
 const UP: &str = "migrate sql up -e --yes";
@@ -67,7 +68,7 @@ async fn a_migration_that_is_done_and_not_booked_is_booked() {
         assert_eq!(database.run(NEW, UP).code, Some(1), "wedged");
         assert_eq!(database.run(NEW, UP).code, Some(1), "for ever");
 
-        let wedged = catalog_digest(&side).await.unwrap();
+        let wedged = describe_schema(&side).await;
         let found = diagnose(&side, &migrations).await.unwrap();
         let Diagnosis::WedgeB { version: named, objects, .. } = &found else { panic!("{found}") };
         assert_eq!(named, version);
@@ -77,12 +78,12 @@ async fn a_migration_that_is_done_and_not_booked_is_booked() {
                 .to_string()
                 .ends_with(&format!(": INSERT INTO schema_migration (version) VALUES ('{version}')"))
         );
-        assert_eq!(catalog_digest(&side).await.unwrap(), wedged, "a diagnosis changes nothing");
+        assert_eq!(describe_schema(&side).await, wedged, "a diagnosis changes nothing");
 
         let repaired = guarded(&side, async || apply(&side, &migrations, &found).await.unwrap()).await;
         assert_eq!((repaired.now, Some(repaired.sql)), (Diagnosis::None, found.sql()));
         assert_eq!(database.run(NEW, UP).code, Some(0));
-        assert_eq!(catalog_digest(&side).await.unwrap(), expected);
+        assert_eq!(describe_schema(&side).await, expected);
         assert_eq!(diagnose(&side, &migrations).await.unwrap(), Diagnosis::None);
     }
 }
@@ -137,7 +138,7 @@ async fn rows_written_behind_a_backfill_are_filled_by_the_next_run() {
     let repaired = guarded(&side, async || apply(&side, &migrations, &found).await.unwrap()).await;
     assert_eq!(repaired.now, Diagnosis::None);
     assert_eq!(database.run(NEW, UP).code, Some(0));
-    assert_eq!(catalog_digest(&side).await.unwrap(), expected);
+    assert_eq!(describe_schema(&side).await, expected);
     let nulls =
         "SELECT count(*) FILTER (WHERE identity_id IS NULL), count(*) FROM identity_credential_identifiers";
     let row = side.client().query_one(nulls, &[]).await.unwrap();
@@ -151,7 +152,7 @@ async fn anything_else_is_refused() {
     database.migrate(OLD);
     let side = side(&database).await;
     let migrations = listed(&world, &database).await;
-    let before = catalog_digest(&side).await.unwrap();
+    let before = describe_schema(&side).await;
     for (statement, why, undo) in [
         (
             "ALTER TABLE identities ADD COLUMN external_id VARCHAR(32) CHECK (external_id <> '')",
@@ -186,7 +187,7 @@ async fn anything_else_is_refused() {
         assert!(found.to_string().contains(why), "{found}");
         assert_eq!(apply(&side, &migrations, &found).await.unwrap_err().kind(), "refused");
         sql(&side, undo).await;
-        assert_eq!(catalog_digest(&side).await.unwrap(), before);
+        assert_eq!(describe_schema(&side).await, before);
     }
     // A diagnosis of yesterday is not applied today.
     let name = "identities_external_id".to_owned();
@@ -195,7 +196,7 @@ async fn anything_else_is_refused() {
     assert_eq!(refused.kind(), "changed");
     let none = apply(&side, &migrations, &Diagnosis::None).await.unwrap_err();
     assert_eq!(none.kind(), "refused");
-    assert_eq!(catalog_digest(&side).await.unwrap(), before);
+    assert_eq!(describe_schema(&side).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

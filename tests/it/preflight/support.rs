@@ -5,10 +5,11 @@ use std::time::Duration;
 use kratos_operator::kratos::program::command::{Kratos, ListedMigration};
 use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::postgres::fence::{self, FenceState};
-use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey, catalog_digest};
+use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey};
 
 use sandbox::programs;
 
+use crate::described::describe_schema;
 use crate::world::{Database, NEW, World, double};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,5 +61,5 @@ pub async fn raise(side: &Connection) -> FenceState {
 pub async fn undisturbed(world: &World) -> String {
     let database = world.database("undisturbed").await;
     database.migrate(NEW);
-    catalog_digest(&side(&database).await).await.unwrap()
+    describe_schema(&side(&database).await).await
 }

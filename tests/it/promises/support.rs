@@ -8,14 +8,13 @@ use kratos_operator::kratos::program::command::Kratos;
 use kratos_operator::migration::OUR_SESSIONS;
 use kratos_operator::migration::repair::{apply, diagnose};
 use kratos_operator::migration::{Job, Outcome, Timeout, run};
-use kratos_operator::postgres::{
-    AdvisoryLock, Connection, Dsn, LockKey, activity, catalog_digest, fence, holder,
-};
+use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey, activity, fence, holder};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use sandbox::programs;
 
+use crate::described::describe_schema;
 use crate::world::*;
 
 /// The file into which the program writes its process id.
@@ -129,5 +128,5 @@ pub async fn assert_clean(database: &Database) {
 }
 
 pub async fn digest(database: &Database) -> String {
-    catalog_digest(&side(database).await).await.unwrap()
+    describe_schema(&side(database).await).await
 }

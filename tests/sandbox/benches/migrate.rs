@@ -5,6 +5,7 @@
 //! Kratos is the program that `KRATOS_BIN` names, or the double. The binary is built first if it is not there.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to say")]
+#![expect(clippy::disallowed_methods, reason = "it measures programs")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

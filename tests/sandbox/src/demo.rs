@@ -27,7 +27,7 @@ pub async fn play(sandbox: &Sandbox, programs: &Programs) -> Result<()> {
     let newest = versions.next().context("there is no Kratos at all")?;
     let older = versions.next();
 
-    story.tell("A model with PostgreSQL and Kratos.");
+    Story::tell("A model with PostgreSQL and Kratos.");
     story.juju("add-model identity").await?;
     story.juju("deploy postgresql-k8s --channel 14/stable --trust").await?;
     let first = version_name(older.unwrap_or(newest));
@@ -35,24 +35,26 @@ pub async fn play(sandbox: &Sandbox, programs: &Programs) -> Result<()> {
     story.juju("status").await?;
     story.expect_status("blocked", "Missing integration pg-database")?;
 
-    story.tell("Integrated, the fresh database is migrated by itself, and Kratos serves.");
+    Story::tell("Integrated, the fresh database is migrated by itself, and Kratos serves.");
     story.juju("integrate kratos:pg-database postgresql-k8s:database").await?;
     story.juju("status").await?;
     story.expect_status("active", "")?;
 
-    story.tell("People register.");
+    Story::tell("People register.");
     for person in PEOPLE {
         story.register(person).await?;
     }
     let Some(older) = older else {
-        story.tell("The upgrade needs a second version of Kratos: name it with KRATOS_BIN_OLD, for example.");
+        Story::tell(
+            "The upgrade needs a second version of Kratos: name it with KRATOS_BIN_OLD, for example.",
+        );
         return Ok(());
     };
     story.upgrade(older, newest).await?;
 
-    story.tell("Nobody was lost.");
+    Story::tell("Nobody was lost.");
     ensure!(story.people().await? == PEOPLE.len(), "identities are missing after the upgrade");
-    story.tell("The end: processes and files of this sandbox are removed.");
+    Story::tell("The end: processes and files of this sandbox are removed.");
     Ok(())
 }
 
@@ -62,21 +64,21 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn upgrade(&self, older: &str, newest: &str) -> Result<()> {
-        self.tell(&format!("A newer revision brings Kratos {newest} in place of {older}."));
+        Self::tell(&format!("A newer revision brings Kratos {newest} in place of {older}."));
         self.juju(&format!("refresh kratos --channel {}/stable", version_name(newest))).await?;
         self.juju("status kratos").await?;
         self.expect_status("waiting", "juju run kratos/leader run-migration")?;
 
-        self.tell(&format!(
+        Self::tell(&format!(
             "Somebody's report has the table {REPORTED} open, and the timeout is too short to wait for its end."
         ));
         let report = self.open_report().await?;
         let task = self.run_migration(2, "stopped at the timeout of 2 s").await?;
-        self.tell("The task tells what was applied, and the command to go on with.");
+        Self::tell("The task tells what was applied, and the command to go on with.");
         self.juju(&format!("show-task {task}")).await?;
         self.expect_status("blocked", "pending")?;
 
-        self.tell("The report ends, and the migration goes on where it stopped.");
+        Self::tell("The report ends, and the migration goes on where it stopped.");
         report.batch_execute("COMMIT").await?;
         drop(report);
         let task = self.run_migration(120, "result: completed").await?;
@@ -85,7 +87,7 @@ impl Story<'_> {
         self.expect_status("active", "")
     }
 
-    fn tell(&self, text: &str) {
+    fn tell(text: &str) {
         println!("\n# {text}");
     }
 

@@ -3,6 +3,8 @@
 //! [`Sandbox`] runs the real charm's program against it, with real hook commands, Pebble, Kratos (or our
 //! doubles of them) and a real PostgreSQL; the program `sandbox` does the same at a prompt.
 
+#![allow(clippy::disallowed_methods, reason = "it is Juju: it starts programs and stamps what happens")]
+
 pub mod agent;
 pub mod commands;
 pub mod container;

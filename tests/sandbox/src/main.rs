@@ -4,6 +4,8 @@
 //! rehearsed is what is in the working tree. Whatever way it ends (end of input, an error, Ctrl-C, SIGTERM),
 //! its processes and files go with it.
 
+#![expect(clippy::disallowed_methods, reason = "it has cargo build the charm")]
+
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -30,7 +30,7 @@ pub enum Fate {
 }
 
 /// What lines are created with.
-pub struct Task<'a> {
+pub struct ImportedLines<'a> {
     pub action: &'a IdentityAction<'a>,
     /// The identity schemas that there are.
     pub schemas: &'a BTreeSet<String>,
@@ -40,7 +40,7 @@ pub struct Task<'a> {
     pub doubtful: bool,
 }
 
-impl Task<'_> {
+impl ImportedLines<'_> {
     /// Creates lines, some at a time; their fates in their order.
     pub async fn lines(&self, lines: Vec<(u64, Vec<u8>)>) -> Vec<(u64, Fate)> {
         let fates = lines.into_iter().map(async |(number, line)| (number, self.line(&line).await));

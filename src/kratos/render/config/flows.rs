@@ -9,7 +9,7 @@ use super::usable::Usable;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Flows {
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Page>,
+    error: Option<FlowPage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<Login>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,7 +23,7 @@ pub(super) struct Flows {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Page {
+struct FlowPage {
     ui_url: String,
 }
 
@@ -124,7 +124,7 @@ impl Flows {
             || !usable.registration.is_empty()
             || !usable.login.is_empty();
         is_any.then(|| Self {
-            error: pages.error.clone().map(|ui_url| Page { ui_url }),
+            error: pages.error.clone().map(|ui_url| FlowPage { ui_url }),
             login: login(usable),
             settings: settings(usable),
             recovery: recovery(usable),

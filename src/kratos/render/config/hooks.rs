@@ -74,11 +74,11 @@ pub(super) struct FlowHooks<'a> {
 }
 
 impl<'a> FlowHooks<'a> {
-    pub fn of_registration(hooks: &'a [WebHook], is_traced: bool, notes: &mut Vec<Note>) -> Self {
+    pub fn for_registration(hooks: &'a [WebHook], is_traced: bool, notes: &mut Vec<Note>) -> Self {
         Self::new("kratos-registration-webhook", REGISTRATION_METHODS, hooks, is_traced, notes)
     }
 
-    pub fn of_login(hooks: &'a [WebHook], is_traced: bool, notes: &mut Vec<Note>) -> Self {
+    pub fn for_login(hooks: &'a [WebHook], is_traced: bool, notes: &mut Vec<Note>) -> Self {
         Self::new("kratos-login-webhook", LOGIN_METHODS, hooks, is_traced, notes)
     }
 
@@ -95,7 +95,7 @@ impl<'a> FlowHooks<'a> {
                 None => usable.push(hook),
                 Some(fault) => {
                     let text = format!("The web hook {} is not called: {fault}", address(hook));
-                    notes.push(Note::of_endpoint(endpoint, text));
+                    notes.push(Note::from_endpoint(endpoint, text));
                 }
             }
         }

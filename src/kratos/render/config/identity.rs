@@ -23,11 +23,11 @@ pub const BUNDLED_SCHEMAS: [(&str, &str); 2] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Identity {
     default_schema_id: String,
-    schemas: Vec<Schema>,
+    schemas: Vec<SchemaUrl>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Schema {
+struct SchemaUrl {
     id: String,
     url: String,
 }
@@ -43,17 +43,17 @@ impl Identity {
         match facts.options.schema_set().or_else(stored) {
             Some(SchemaSet { default_id, schemas }) => Self {
                 default_schema_id: default_id,
-                schemas: schemas.iter().map(|(id, schema)| Schema::new(id, &schema.to_string())).collect(),
+                schemas: schemas.iter().map(|(id, schema)| SchemaUrl::new(id, &schema.to_string())).collect(),
             },
             None => Self {
                 default_schema_id: DEFAULT_SCHEMA.to_owned(),
-                schemas: BUNDLED_SCHEMAS.iter().map(|(id, text)| Schema::new(id, text)).collect(),
+                schemas: BUNDLED_SCHEMAS.iter().map(|(id, text)| SchemaUrl::new(id, text)).collect(),
             },
         }
     }
 }
 
-impl Schema {
+impl SchemaUrl {
     fn new(id: &str, text: &str) -> Self {
         Self { id: id.to_owned(), url: format!("base64://{}", BASE64_STANDARD.encode(text)) }
     }

@@ -68,11 +68,6 @@ pub fn is_live(key: &str) -> bool {
 }
 
 impl KratosConfig {
-    /// The configuration that follows from the facts.
-    pub fn new(facts: &Facts) -> Self {
-        Self::render(facts).0
-    }
-
     /// The configuration, and what was left out of it.
     pub fn render(facts: &Facts) -> (Self, Vec<Note>) {
         tracing::trace!("rendering kratos.yaml");
@@ -83,11 +78,14 @@ impl KratosConfig {
             facts,
             pages: Pages::new(&facts.login_ui, &mut notes),
             providers: oidc::providers(facts, &mut notes),
-            registration: FlowHooks::of_registration(&facts.registration_hooks, is_traced, &mut notes),
-            login: FlowHooks::of_login(&facts.login_hooks, is_traced, &mut notes),
+            registration: FlowHooks::for_registration(&facts.registration_hooks, is_traced, &mut notes),
+            login: FlowHooks::for_login(&facts.login_hooks, is_traced, &mut notes),
         };
         if facts.options.is_webauthn_wanted() && facts.public_url.is_none() {
-            notes.push(Note::of_endpoint("public-route", "Security keys are off without a public host name"));
+            notes.push(Note::from_endpoint(
+                "public-route",
+                "Security keys are off without a public host name",
+            ));
         }
         let return_url = usable.pages.settings.clone();
         let config = Self {

@@ -87,7 +87,7 @@ pub(super) fn providers(facts: &Facts, notes: &mut Vec<Note>) -> Vec<Provider> {
             Some(fault) => {
                 let text = format!("The OIDC provider {} is not used: {fault}", shown(&provider.id));
                 notes.push(match is_related {
-                    true => Note::of_endpoint("kratos-external-idp", text),
+                    true => Note::from_endpoint("kratos-external-idp", text),
                     false => Note { text, source: Source::Providers },
                 });
             }

@@ -24,7 +24,7 @@ impl Pages {
                 return Some(address);
             }
             let text = format!("{name} is not used: {} is no URL of a page", shown(&address));
-            notes.push(Note::of_endpoint("ui-endpoint-info", text));
+            notes.push(Note::from_endpoint("ui-endpoint-info", text));
             None
         };
         Self {

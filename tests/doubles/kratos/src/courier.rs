@@ -13,15 +13,8 @@ use tokio::net::TcpListener;
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(invocation: &Invocation, log: &Logger) -> u8 {
-    let port = match invocation.value("expose-metrics-port").unwrap_or("0").parse::<u16>() {
-        Ok(port) => port,
-        Err(_) => {
-            return fail(
-                log.release,
-                invocation.command,
-                "invalid argument for \"--expose-metrics-port\" flag",
-            );
-        }
+    let Ok(port) = invocation.value("expose-metrics-port").unwrap_or("0").parse::<u16>() else {
+        return fail(log.release, invocation.command, "invalid argument for \"--expose-metrics-port\" flag");
     };
     let started = match serve::start(invocation, log).await {
         Ok(started) => started,

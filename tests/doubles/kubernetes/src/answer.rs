@@ -41,7 +41,7 @@ pub(super) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bytes = to_bytes(body, LARGEST).await.unwrap_or_default();
     let token = header("authorization").and_then(|text| text.strip_prefix("Bearer ").map(str::to_owned));
-    let application = token.and_then(|token| lock(&shared).application_of(&token));
+    let application = token.and_then(|token| Objects::application_of(&token));
     let asked = Asked {
         application: application.clone().unwrap_or_default(),
         method: parts.method.to_string(),

@@ -146,10 +146,9 @@ impl StatefulSet {
         let managed = self.managers.iter().map(|(manager, owned)| {
             let mut nested = json!({});
             for path in owned {
-                path.iter().fold(&mut nested, |at, step| {
-                    at.as_object_mut()
-                        .map(|map| map.entry(step.clone()).or_insert_with(|| json!({})))
-                        .unwrap_or_else(|| unreachable!("only maps are put in"))
+                path.iter().fold(&mut nested, |at, step| match at {
+                    Value::Object(map) => map.entry(step.clone()).or_insert_with(|| json!({})),
+                    _ => unreachable!("only maps are put in"),
                 });
             }
             let operation = if manager == "juju" { "Update" } else { "Apply" };

@@ -40,7 +40,7 @@ impl Objects {
     }
 
     /// Whose token it is.
-    pub(super) fn application_of(&self, token: &str) -> Option<String> {
+    pub(super) fn application_of(token: &str) -> Option<String> {
         token.strip_prefix("token.of.").filter(|name| !name.is_empty()).map(str::to_owned)
     }
 

@@ -27,6 +27,11 @@ impl GoDuration {
     ///
     /// # Errors
     /// Go's own sentence that names the text, e.g. `time: missing unit in duration "5"`.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "what is too large is refused before"
+    )]
     pub fn parse(text: &str) -> Result<Self, String> {
         let invalid = || format!("time: invalid duration {text:?}");
         let (negative, mut rest) = match text.strip_prefix('-') {

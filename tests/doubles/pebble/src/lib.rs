@@ -5,6 +5,8 @@
 //! can be tested and the charm be rehearsed where no Pebble is at hand; hence it is never kinder than the original. Left out,
 //! each with a clear error: terminals, identities, metrics, following logs, and the delivery of logs to targets.
 
+#![allow(clippy::disallowed_methods, reason = "the daemon starts services and stamps what happens")]
+
 mod body;
 mod changes;
 mod checks;

@@ -44,8 +44,8 @@ fn methods(path: &[&str]) -> Option<&'static [(Method, bool)]> {
     const ADMIN_READ: (Method, bool) = (Method::GET, false);
     const WRITE: (Method, bool) = (Method::POST, false);
     Some(match path {
-        ["system-info" | "health"] | ["changes"] | ["changes", _, "wait"] | ["notices", _] => &[READ],
-        ["services"] | ["services", _] | ["checks"] | ["changes", _] => &[READ, WRITE],
+        ["system-info" | "health" | "changes"] | ["changes", _, "wait"] | ["notices", _] => &[READ],
+        ["services" | "checks"] | ["services" | "changes", _] => &[READ, WRITE],
         ["notices"] => &[READ, (Method::POST, true)],
         ["plan" | "logs" | "metrics"] | ["tasks", _, "websocket", _] => &[ADMIN_READ],
         ["layers" | "exec" | "signals"] | ["checks", "refresh"] => &[WRITE],

@@ -21,7 +21,7 @@ impl SecretChange {
 
 impl Call<'_> {
     /// The bare id in an argument.
-    pub(super) fn secret_id(&self, uri: &str) -> Result<String, Fault> {
+    pub(super) fn secret_id(uri: &str) -> Result<String, Fault> {
         Secret::parse_uri(uri).ok_or_else(|| Fault::Usage(format!("secret URI \"{uri}\" not valid")))
     }
 
@@ -56,7 +56,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     let uri = call
         .arg(0)
         .filter(|arg| label.is_none() || arg.starts_with("secret:") || Secret::parse_uri(arg).is_some());
-    let id = uri.map(|uri| call.secret_id(uri)).transpose()?;
+    let id = uri.map(Call::secret_id).transpose()?;
     let key_at = usize::from(id.is_some());
     let key = call.arg(key_at).map(str::to_owned);
     call.at_most(key_at + 1)?;
@@ -120,7 +120,7 @@ pub(super) fn ids(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn info_get(call: &mut Call<'_>) -> Outcome {
     call.at_most(1)?;
-    let id = call.arg(0).map(|uri| call.secret_id(uri)).transpose()?;
+    let id = call.arg(0).map(Call::secret_id).transpose()?;
     let label = call.flags.get("label").map(str::to_owned);
     let wanted = match (&id, &label) {
         (Some(_), Some(_)) => return Err(Fault::usage("specify either a secret URI or label but not both")),

@@ -85,7 +85,7 @@ pub(super) fn revoke(call: &mut Call<'_>) -> Outcome {
 
 fn uri(call: &Call<'_>) -> Result<String, Fault> {
     let uri = call.arg(0).ok_or_else(|| Fault::usage("missing secret URI"))?;
-    call.secret_id(uri)
+    Call::secret_id(uri)
 }
 
 // The secret is there (also if this hook adds it) and this unit may change it.

@@ -109,8 +109,8 @@ impl Engine {
     fn image(&self, app: &str) -> Result<Kratos, Error> {
         let state = self.state();
         let app = state.model.application(app)?;
-        let images = app.charm.resources.iter().filter(|(_, resource)| resource.kind == "oci-image");
-        let value = images.filter_map(|(name, _)| app.resources.get(name)).next();
+        let mut images = app.charm.resources.iter().filter(|(_, resource)| resource.kind == "oci-image");
+        let value = images.find_map(|(name, _)| app.resources.get(name));
         let value =
             value.ok_or_else(|| Error::Charm(format!("application \"{}\" has no OCI image", app.name)))?;
         self.store.image(value)

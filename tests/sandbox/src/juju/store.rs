@@ -210,7 +210,6 @@ fn no_channel(charm: &str, channel: &str, known: &[String]) -> Error {
     ))
 }
 
-#[allow(clippy::needless_pass_by_value)] // it is used as a mapping of errors
 fn packing(error: pack::Error) -> Error {
     Error::Charm(error.to_string())
 }

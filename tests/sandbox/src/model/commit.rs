@@ -35,7 +35,6 @@ pub struct SecretFields {
 
 /// One buffered write to a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are those of the commands
 pub enum SecretChange {
     Add { id: String, owner: Owner, fields: SecretFields },
     Set { id: String, fields: SecretFields },

@@ -36,7 +36,7 @@ fn word(kind: Kind) -> &'static str {
 // What Go's JSON makes of a number on its way to the charm.
 fn through_float(value: &Value) -> Value {
     let rounds = value.as_i64().filter(|number| number.unsigned_abs() > 1 << 53);
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the loss is the point
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "Go loses as much")]
     rounds.map_or_else(|| value.clone(), |number| Value::from((number as f64) as i64))
 }
 

@@ -32,7 +32,6 @@ impl RelationHook {
 /// One event of one unit. Versions say which state of the world it announces; what changes later makes a new
 /// event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are Juju's
 pub enum Event {
     Install,
     Start,

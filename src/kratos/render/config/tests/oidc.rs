@@ -154,6 +154,6 @@ fn an_older_kratos_is_not_told_what_only_a_newer_one_knows() {
 #[test]
 fn nothing_in_debug_output_is_secret() {
     let text =
-        format!("{:?}", KratosConfig::new(&related(vec![provider(json!({"client_secret": "hidden"}))])));
+        format!("{:?}", KratosConfig::render(&related(vec![provider(json!({"client_secret": "hidden"}))])));
     assert!(text.contains("\"p\"") && !text.contains("hidden"), "{text}");
 }

@@ -21,7 +21,7 @@ const WAYS: [&str; 2] = ["email", "sms"];
 /// The message of the original for a schema that it does not take.
 pub fn fault(document: &Value) -> Option<String> {
     if let Some(id) = document["$id"].as_str().filter(|id| has_escaped_host(id)) {
-        return Some(format!(r##"I[#/$id] S[#/properties/$id/format] {id:?} is not valid "uri-reference""##));
+        return Some(format!(r#"I[#/$id] S[#/properties/$id/format] {id:?} is not valid "uri-reference""#));
     }
     // A document behind http(s) is not read.
     let traits = document.get("properties")?.get("traits")?;

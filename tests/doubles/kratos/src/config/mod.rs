@@ -199,11 +199,11 @@ mod tests {
         let new = |change: fn(&mut Value)| fault(Release::V26_2_0, change);
         assert_eq!(
             new(|v| v["log"] = json!({"level": "loud"})),
-            r##"I[#/log/level] S[#/properties/log/properties/level/enum] value must be one of "trace", "debug", "info", "warning", "error", "fatal", "panic""##
+            r#"I[#/log/level] S[#/properties/log/properties/level/enum] value must be one of "trace", "debug", "info", "warning", "error", "fatal", "panic""#
         );
         assert_eq!(
             new(|v| v["identity"] = json!({})),
-            r##"I[#/identity] S[#/properties/identity/required] missing properties: "schemas""##
+            r#"I[#/identity] S[#/properties/identity/required] missing properties: "schemas""#
         );
         assert_eq!(
             new(|v| v["serve"]["admin"]["port"] = "abc".into()),
@@ -215,7 +215,7 @@ mod tests {
         );
         assert_eq!(
             new(|v| v["foo"] = 1.into()),
-            r##"I[#] S[#/additionalProperties] additionalProperties "foo" not allowed"##
+            r#"I[#] S[#/additionalProperties] additionalProperties "foo" not allowed"#
         );
     }
 

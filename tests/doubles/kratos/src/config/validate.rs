@@ -4,6 +4,7 @@ use super::super::log::go_text;
 use super::conditions;
 use super::outline::{Node, Type};
 use serde_json::Value;
+use std::str::FromStr;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ fn check(node: &Node, value: &Value, path: &[String], rule: &str, found: &mut Ve
             for (key, inner) in map {
                 match node.child(key) {
                     Some(child) => {
-                        check(child, inner, &below(key), &format!("{rule}/properties/{key}"), found)
+                        check(child, inner, &below(key), &format!("{rule}/properties/{key}"), found);
                     }
                     None if node.kind == Type::Object => unknown(path, value, rule, key, found),
                     None => {}
@@ -201,11 +202,11 @@ fn broken(rule: &str, value: &Value) -> Option<(&'static str, String)> {
         return short.map(|n| ("minItems", format!("minimum {least} items allowed, but found {n} items")));
     }
     if let Some(least) = bound(rule, ">=") {
-        let low = value.as_i64().filter(|n| *n < least as i64);
+        let low = value.as_i64().filter(|n| *n < least);
         return low.map(|n| ("minimum", format!("must be >= {least} but found {n}")));
     }
     if let Some(most) = bound(rule, "<=") {
-        let high = value.as_i64().filter(|n| *n > most as i64);
+        let high = value.as_i64().filter(|n| *n > most);
         return high.map(|n| ("maximum", format!("must be <= {most} but found {n}")));
     }
     if let Some(schemes) = rule.strip_prefix("scheme=") {
@@ -230,7 +231,7 @@ fn broken(rule: &str, value: &Value) -> Option<(&'static str, String)> {
     }
 }
 
-fn bound(rule: &str, sign: &str) -> Option<usize> {
+fn bound<T: FromStr>(rule: &str, sign: &str) -> Option<T> {
     rule.strip_prefix(sign)?.parse().ok()
 }
 

@@ -130,7 +130,7 @@ pub async fn run(invocation: &Invocation, log: &Logger) -> u8 {
         starting(&log, port, &address);
         match TcpListener::bind(&address).await {
             Ok(listener) => {
-                servers.push((port, tokio::spawn(listen(app.clone(), port, listener, ended.clone()))))
+                servers.push((port, tokio::spawn(listen(app.clone(), port, listener, ended.clone()))));
             }
             Err(error) => {
                 let message = bind_error(&address, &error);

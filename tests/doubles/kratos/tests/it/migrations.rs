@@ -93,7 +93,7 @@ async fn of_two_runs_at_once_one_fails_and_the_state_is_whole() {
     .await;
     lock.rollback().await.unwrap();
     let mut codes = [runs[0].end().await, runs[1].end().await];
-    codes.sort();
+    codes.sort_unstable();
     let logs = format!("{}\n{}", runs[0].output(), runs[1].output());
     assert_eq!(codes, [0, 1], "{logs}");
     assert!(logs.contains("(SQLSTATE 23505)") || logs.contains("(SQLSTATE 42"), "{logs}");

@@ -140,7 +140,7 @@ async fn an_invalid_configuration_is_refused_at_once() {
     let cases: [(Change, &str); 6] = [
         (
             &|c| c["foo"] = 1.into(),
-            r##"I[#] S[#/additionalProperties] additionalProperties "foo" not allowed"##,
+            r#"I[#] S[#/additionalProperties] additionalProperties "foo" not allowed"#,
         ),
         (&|c| c["log"]["level"] = "warn".into(), "value must be one of"),
         (&|c| c["secrets"] = json!({ "cookie": ["short"] }), "length must be >= 16, but got 5"),

@@ -1,6 +1,14 @@
 //! What the double of Kubernetes refuses.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test may fail like the test itself"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts programs, and looks at the clock and the environment"
+)]
 
 use std::sync::Arc;
 

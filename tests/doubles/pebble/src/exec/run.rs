@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::unix::pipe,
+    process::Child,
     sync::{mpsc, watch},
 };
 
@@ -118,7 +119,7 @@ async fn attend(
     let pumps: Vec<_> =
         outputs.into_iter().map(|output| tokio::spawn(send(output, reaped.subscribe()))).collect();
     let reading = tokio::spawn(receive(input));
-    let (orders, mut ordered) = mpsc::unbounded_channel();
+    let (orders, ordered) = mpsc::unbounded_channel();
     let control = {
         let handle = Arc::clone(handle);
         tokio::spawn(async move { listen(handle.socket("control").await, orders).await })
@@ -139,50 +140,7 @@ async fn attend(
     };
     let (code, result) = match child {
         Err(error) => (-1, Err(error)),
-        Ok(mut child) => {
-            if let Some(group) = child.id() {
-                daemon.remember_group(group);
-            }
-            let mut aborted = daemon.changes.aborted(job.change);
-            let mut stopping = daemon.killing();
-            let clock = tokio::time::sleep(job.timeout.map_or(Duration::MAX, |timeout| timeout.to_std()));
-            tokio::pin!(clock);
-            let (mut expired, mut killed, mut hung_up) = (false, false, false);
-            let status = loop {
-                let id = child.id();
-                let order = tokio::select! {
-                    status = child.wait() => break status,
-                    () = &mut clock, if job.timeout.is_some() && !expired => {
-                        expired = true;
-                        Signal::SIGKILL
-                    }
-                    _ = aborted.wait_for(|aborted| *aborted), if !killed => {
-                        killed = true;
-                        Signal::SIGKILL
-                    }
-                    _ = stopping.wait_for(|stopping| *stopping), if !killed => {
-                        killed = true;
-                        Signal::SIGKILL
-                    }
-                    order = ordered.recv(), if !hung_up => match order {
-                        Some(signal) => signal,
-                        None => {
-                            hung_up = true;
-                            continue;
-                        }
-                    },
-                };
-                if let Some(id) = id {
-                    process::signal_process(id, order);
-                }
-            };
-            let expired = expired.then_some(job.timeout).flatten();
-            match (expired, status) {
-                (Some(timeout), _) => (-1, Err(timed_out(&timeout))),
-                (None, Ok(status)) => (exit_code(status), Ok(())),
-                (None, Err(error)) => (-1, Err(process::system_words(&error))),
-            }
-        }
+        Ok(child) => control_child(daemon, job, child, ordered).await,
     };
     let result = match late {
         Some(timeout) => Err(timed_out(&timeout)),
@@ -201,6 +159,58 @@ async fn attend(
         }
     }
     (code, result)
+}
+
+/// Sends a child the signals it is ordered, and the last one at its limit or when it is given up; gives its exit code and the
+/// result of the task.
+async fn control_child(
+    daemon: &Arc<Daemon>,
+    job: &Job,
+    mut child: Child,
+    mut ordered: mpsc::UnboundedReceiver<Signal>,
+) -> (i32, Result<(), String>) {
+    if let Some(group) = child.id() {
+        daemon.remember_group(group);
+    }
+    let mut aborted = daemon.changes.aborted(job.change);
+    let mut stopping = daemon.killing();
+    let clock = tokio::time::sleep(job.timeout.map_or(Duration::MAX, |timeout| timeout.to_std()));
+    tokio::pin!(clock);
+    let (mut expired, mut killed, mut hung_up) = (false, false, false);
+    let status = loop {
+        let id = child.id();
+        let order = tokio::select! {
+            status = child.wait() => break status,
+            () = &mut clock, if job.timeout.is_some() && !expired => {
+                expired = true;
+                Signal::SIGKILL
+            }
+            _ = aborted.wait_for(|aborted| *aborted), if !killed => {
+                killed = true;
+                Signal::SIGKILL
+            }
+            _ = stopping.wait_for(|stopping| *stopping), if !killed => {
+                killed = true;
+                Signal::SIGKILL
+            }
+            order = ordered.recv(), if !hung_up => match order {
+                Some(signal) => signal,
+                None => {
+                    hung_up = true;
+                    continue;
+                }
+            },
+        };
+        if let Some(id) = id {
+            process::signal_process(id, order);
+        }
+    };
+    let expired = expired.then_some(job.timeout).flatten();
+    match (expired, status) {
+        (Some(timeout), _) => (-1, Err(timed_out(&timeout))),
+        (None, Ok(status)) => (exit_code(status), Ok(())),
+        (None, Err(error)) => (-1, Err(process::system_words(&error))),
+    }
 }
 
 fn timed_out(timeout: &crate::duration::GoDuration) -> String {

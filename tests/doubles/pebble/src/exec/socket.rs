@@ -44,9 +44,8 @@ pub async fn connect(daemon: &Arc<Daemon>, task: &str, channel: &str, mut parts:
         Some(Slot::Taken(_)) => return Err(internal(format!("{channel} websocket already connected"))),
         Some(Slot::Free) => {}
     }
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(_) => return Ok(not_a_websocket()),
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
+        return Ok(not_a_websocket());
     };
     if !handle.take(channel) {
         return Err(internal(format!("{channel} websocket already connected")));

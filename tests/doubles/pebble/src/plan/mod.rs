@@ -100,14 +100,12 @@ impl Plan {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let Some((order, label)) = stem.split_once('-') else {
                 return Err(format!(
-                    "invalid layer filename: {:?} (must look like \"123-some-label.yaml\")",
-                    file
+                    "invalid layer filename: {file:?} (must look like \"123-some-label.yaml\")"
                 ));
             };
             if order.parse::<u32>().is_err() {
                 return Err(format!(
-                    "invalid layer filename: {:?} (must look like \"123-some-label.yaml\")",
-                    file
+                    "invalid layer filename: {file:?} (must look like \"123-some-label.yaml\")"
                 ));
             }
             let text =

@@ -59,7 +59,7 @@ pub fn layer(label: &str, text: &str) -> Result<Sections, String> {
             "services" => sections.services = objects(value, "plan.Service", &mut problems, service),
             "checks" => sections.checks = objects(value, "plan.Check", &mut problems, check),
             "log-targets" => {
-                sections.log_targets = objects(value, "plan.LogTarget", &mut problems, log_target)
+                sections.log_targets = objects(value, "plan.LogTarget", &mut problems, log_target);
             }
             other => return Err(format!("cannot parse layer {label:?}: unknown section {other:?}")),
         }

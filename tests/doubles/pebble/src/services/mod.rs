@@ -169,7 +169,7 @@ impl Services {
                     supervise::start_later(daemon, name, record.generation, delay);
                 }
                 (Some("success-shutdown"), State::Running | State::Backoff | State::Exited) => {
-                    daemon.request_stop(0)
+                    daemon.request_stop(0);
                 }
                 (Some("shutdown" | "failure-shutdown"), State::Running | State::Backoff | State::Exited) => {
                     daemon.request_stop(11);

@@ -19,6 +19,7 @@ use crate::{
 
 impl Record {
     /// The next delay before a restart: the first, then the last one times the factor, at most the limit.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "Pebble computes so")]
     pub(super) fn next_backoff(&mut self) -> GoDuration {
         let first = self.config.backoff_delay.unwrap_or(GoDuration::milliseconds(500));
         let limit = self.config.backoff_limit.unwrap_or(GoDuration::milliseconds(30_000));
@@ -134,8 +135,8 @@ fn exited(daemon: &Arc<Daemon>, name: &str, generation: u64, code: i32) {
 /// Starts a service again when its delay is over, if it still waits then; up to a tenth is added, so that services that
 /// fell together do not rise together.
 pub(super) fn start_later(daemon: &Arc<Daemon>, name: &str, generation: u64, delay: GoDuration) {
-    let jitter = (Stamp::now().0 / 1000).rem_euclid(100) as f64 / 1000.0;
-    let delay = delay.to_std().mul_f64(1.0 + jitter);
+    let thousandths = u8::try_from((Stamp::now().0 / 1000).rem_euclid(100)).unwrap_or(0);
+    let delay = delay.to_std().mul_f64(1.0 + f64::from(thousandths) / 1000.0);
     let (daemon, name) = (Arc::clone(daemon), name.to_owned());
     tokio::spawn(async move {
         tokio::time::sleep(delay).await;

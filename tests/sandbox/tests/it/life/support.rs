@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kratos_operator::pebble::{Client, ServiceStatus};
-use kratos_operator::postgres::{Connection, Dsn, catalog_digest};
+use kratos_operator::postgres::{Connection, Dsn};
 use sandbox::juju::version_name;
 use sandbox::programs::Programs;
 use sandbox::{Options, Sandbox};
 use serde_json::Value;
+
+use crate::described::describe_schema;
 
 /// The database relation of every test's model.
 pub const DATABASE: (&str, &str) = ("kratos:pg-database", "postgresql-k8s:database");
@@ -126,7 +128,7 @@ pub async fn digest(sandbox: &Sandbox) -> String {
     let dsn = sandbox.postgres_dsn(&database).await.unwrap();
     let dsn = Dsn::parse(&dsn).unwrap();
     let limit = Duration::from_secs(5);
-    catalog_digest(&Connection::open(&dsn, "test", limit).await.unwrap()).await.unwrap()
+    describe_schema(&Connection::open(&dsn, "test", limit).await.unwrap()).await
 }
 
 /// Creates an identity through the admin API of a unit.

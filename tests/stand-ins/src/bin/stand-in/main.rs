@@ -4,6 +4,8 @@
 //! answers the relations of that charm's endpoints. Like the real charms it writes only in the hooks in which they do,
 //! and not in any hook; the configuration takes the place of what an administrator would do to the real ones.
 
+#![allow(clippy::disallowed_methods, reason = "Juju tells a hook by the environment")]
+
 mod certificates;
 mod charms;
 mod identity;

@@ -41,7 +41,7 @@ async fn any_name_and_content_goes_both_ways() {
 #[tokio::test]
 async fn big_files_go_both_ways() {
     let daemon = Daemon::start().await;
-    let big: Vec<u8> = (0..8 * 1024 * 1024u32).flat_map(|n| [(n / 7) as u8]).collect();
+    let big: Vec<u8> = (0..8 * 1024 * 1024u32).map(|n| (n / 7).to_le_bytes()[0]).collect();
     let path = daemon.file("big");
     daemon.client.push(PushFile::new(&path, big.clone())).await.unwrap();
     assert_eq!(daemon.client.pull(&path).await.unwrap(), big);

@@ -56,8 +56,12 @@ impl Daemon {
         self.files().join(name).to_str().unwrap().to_owned()
     }
 
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
     }
 
     /// Waits until the daemon's process has ended.
@@ -86,7 +90,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let pid = Pid::from_raw(self.child.id() as i32);
+        let pid = self.pid();
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
             let _ = kill(pid, Signal::SIGTERM);
             let start = Instant::now();

@@ -71,7 +71,7 @@ fn open(socket: WebSocketStream<UnixStream>) -> Channel {
                 }
                 Some(Ok(Message::Pong(_))) => to.pongs += 1,
                 Some(Ok(Message::Close(frame))) => {
-                    to.close = Some(frame.map_or(1005, |frame| frame.code.into()))
+                    to.close = Some(frame.map_or(1005, |frame| frame.code.into()));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => {
@@ -160,7 +160,9 @@ pub async fn play(
         let wanted = recorded(timeline, name);
         received(name, channel, &wanted).await?;
     }
-    channels.values().for_each(|channel| channel.reader.abort());
+    for channel in channels.values() {
+        channel.reader.abort();
+    }
     Ok(())
 }
 

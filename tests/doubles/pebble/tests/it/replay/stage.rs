@@ -204,7 +204,7 @@ impl Stage {
                 let dependant = "{override: replace, command: sleep 1007, requires: [s], after: [s]}";
                 self.layer("d", &format!("services: {{dependant: {dependant}}}")).await;
                 self.act("start", &["dependant"]).await;
-                self.layer("l", &base.replace("}", ", environment: {CHANGED: yes}}")).await;
+                self.layer("l", &base.replace('}', ", environment: {CHANGED: yes}}")).await;
             }
             "095" => self.layer("o", FAILING).await,
             _ => {}

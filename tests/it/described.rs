@@ -1,20 +1,10 @@
-//! A fingerprint of the schema: equal for two databases in which Kratos finds the same tables and the same
-//! bookkeeping.
-//!
-//! Given a [`Connection`], it describes columns, constraints and indexes of the tables in the search path and the
-//! rows of `schema_migration`, one line each, and hashes the lines. No row of any other table is read.
+//! The schema of a database as text, to compare what two ways of migrating lead to.
 
-use std::fmt::Write as _;
+use kratos_operator::postgres::{Connection, catalog};
 
-use sha2::{Digest as _, Sha256};
-
-use super::catalog::applied_versions;
-use super::connect::Connection;
-use super::error::Result;
-
-/// Describes the schema, one sorted line per column, constraint, index and booked migration. Names of schemas are
-/// left out, so that databases with different ones can be compared.
-pub async fn catalog_lines(connection: &Connection) -> Result<Vec<String>> {
+/// Describes columns, constraints, indexes and booked migrations, one sorted line each. Names of schemas are left out, so
+/// that databases with different ones can be compared.
+pub async fn describe_schema(connection: &Connection) -> String {
     // Columns are counted among those that are left, since a dropped one leaves a gap that nobody sees.
     let sql = "
         WITH tables AS (
@@ -40,24 +30,10 @@ pub async fn catalog_lines(connection: &Connection) -> Result<Vec<String>> {
                          regexp_replace(pg_get_indexdef(i.indexrelid), ' ON (ONLY )?\\S+ USING ', ' USING '),
                          CASE WHEN i.indisvalid THEN 'valid' ELSE 'INVALID' END)
         FROM tables t JOIN pg_index i ON i.indrelid = t.oid";
-    let rows = connection.query(sql, &[]).await?;
-    let mut lines = rows.iter().map(|row| connection.get(row, 0)).collect::<Result<Vec<String>>>()?;
-    let versions = applied_versions(connection).await?.unwrap_or_default();
+    let rows = connection.client().query(sql, &[]).await.unwrap();
+    let mut lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let versions = catalog::applied_versions(connection).await.unwrap().unwrap_or_default();
     lines.extend(versions.into_iter().map(|version| format!("migration {version}")));
     lines.sort_unstable();
-    Ok(lines)
-}
-
-/// The SHA-256 of [`catalog_lines`], in hexadecimal digits.
-pub async fn catalog_digest(connection: &Connection) -> Result<String> {
-    let mut hash = Sha256::new();
-    for line in catalog_lines(connection).await? {
-        hash.update(line.as_bytes());
-        hash.update(b"\n");
-    }
-    Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    lines.join("\n")
 }

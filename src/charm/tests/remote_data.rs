@@ -20,7 +20,7 @@ const HOOK: &[(&str, &str)] = &[
 ];
 
 fn facts(observed: &Observed) -> Facts {
-    situation(observed).facts().unwrap().clone()
+    situation(observed).kratos.unwrap().facts
 }
 
 /// A relation that has never been answered.
