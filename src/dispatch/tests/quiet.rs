@@ -40,7 +40,7 @@ const REMOTE: [(&str, &str, &str); 6] = [
 #[derive(Default)]
 struct Model {
     /// Our own databags: by relation, and `app` or `unit`.
-    own: Mutex<BTreeMap<(String, &'static str), BTreeMap<String, String>>>,
+    own: Mutex<BTreeMap<(String, &'static str), Databag>>,
     status: Mutex<Value>,
     calls: Mutex<Vec<String>>,
 }
@@ -228,6 +228,8 @@ async fn a_quiet_dispatch_parses_renders_and_reads_each_thing_once() {
     let pebble = settle(&model, &agent).await;
     model.calls.lock().unwrap().clear();
     let counts = Counts::default();
+    // A single dispatcher is asked only by the thread that first meets an event, which may be another test's.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(counts.clone()));
     let (context, place) = context(&pebble);
     dispatch(&agent, context, place, None).await.unwrap();
