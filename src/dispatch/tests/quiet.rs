@@ -21,7 +21,7 @@ use crate::charm::tests::migrated;
 use crate::dispatch::dispatch;
 use crate::integrations::ENDPOINTS;
 use crate::juju::transport::Call;
-use crate::juju::{Agent, Bag, CommandOutput, Context, Environment, Status, Transport};
+use crate::juju::{Agent, Bag, CommandOutput, Context, Databag, Environment, Status, Transport};
 use crate::kratos::names::{KRATOS, STAMP_PATH};
 use crate::kratos::{Place, WorkloadVersion};
 use crate::pebble::Client;
