@@ -13,7 +13,7 @@ use super::world::*;
 /// Starts a release with what is rendered for these facts, and no database: once it looks for that, it has taken the rest.
 fn start(folder: &Path, release: &str, facts: &Facts, change: impl Fn(String) -> String) -> Run {
     let file = folder.join(format!("{release}.yaml"));
-    std::fs::write(&file, change(KratosConfig::new(facts).to_yaml())).unwrap();
+    std::fs::write(&file, change(KratosConfig::render(facts).0.to_yaml())).unwrap();
     let program = &double();
     let mut command = command(program, release, "", &format!("serve all --config {}", file.display()));
     command.envs(environment(facts));
