@@ -85,7 +85,7 @@ async fn reconcile(
     Ok(())
 }
 
-/// Events that ask for nothing but a line in the log (behaviour row 51).
+/// Events that ask for nothing but a line in the log (docs/behaviour.md#row-51).
 fn note(event: &Event) {
     match event {
         Event::Workload(WorkloadEvent { kind: WorkloadEventKind::CheckFailed { check }, .. })

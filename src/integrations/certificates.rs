@@ -2,7 +2,7 @@
 //!
 //! Of the interface's two generations the newer writes a list into the application databag, the older single texts into
 //! the databag of each unit, some of them as JSON, some bare. Every text is taken apart into its certificates, and each
-//! is written down in one form, so that the same one is the same text whoever sends it (weakness 57).
+//! is written down in one form, so that the same one is the same text whoever sends it (docs/behaviour.md#weakness-57).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
+use super::endpoint::Endpoint;
 use super::publish::{Keys, Publication};
 use super::related::{Given, ReadContext, Related};
-use super::relation::{Endpoint, Relation, Remote, Sifted};
+use super::relation::{Relation, Remote, Sifted};
 use crate::postgres::check_ca;
 
 /// Both sides' application databags, and those of the remote units.

@@ -2,7 +2,7 @@
 //!
 //! Each relation may bring several; each that can be used is answered with the address that the provider has to be
 //! told. Both generations of the interface are read alike, whatever names they give their fields. An item that Kratos
-//! would refuse is left out, so that it does not take the others with it (weaknesses 6 to 9).
+//! would refuse is left out, so that it does not take the others with it (docs/behaviour.md#weakness-6 to #weakness-9).
 
 mod item;
 
@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::endpoint::Endpoint;
 use super::publish::{Keys, Publication};
 use super::related::{Given, ReadContext, Related};
-use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
+use super::relation::{ByRelation, Relation, Remote, Sifted};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::facts::provider::OidcProvider;
 use crate::kratos::facts::public_url::PublicUrl;
@@ -91,8 +92,8 @@ pub fn join(given: ByRelation<Vec<OidcProvider>>) -> (ByRelation<OidcProvider>, 
     (joined, conflicts)
 }
 
-/// Our answer to one relation: for each of its providers in use, the address to which it sends browsers back (behaviour
-/// rows 77 and 78). Nothing while there is no provider or no public address.
+/// Our answer to one relation: for each of its providers in use, the address to which it sends browsers back
+/// (docs/behaviour.md#row-77 and #row-78). Nothing while there is no provider or no public address.
 pub fn redirect_uris<'a>(
     providers: impl Iterator<Item = &'a OidcProvider>,
     public_url: Option<&PublicUrl>,

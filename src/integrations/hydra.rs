@@ -4,7 +4,8 @@
 
 use reqwest::Url;
 
-use super::relation::{Endpoint, Relation, Remote};
+use super::endpoint::Endpoint;
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::uri::web_url;
 
 /// Only application databags count; we write none.
@@ -15,7 +16,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 const ADMIN: &str = "admin_endpoint";
 
-/// Hydra's admin API (behaviour row 40).
+/// Hydra's admin API (docs/behaviour.md#row-40).
 pub fn admin_url(relation: &Relation) -> Remote<Url> {
     let Some(text) = relation.value(ADMIN) else { return Remote::Absent };
     match web_url(text.trim()) {

@@ -1,16 +1,16 @@
 //! `kratos-info` (interface kratos_info): where other applications find Kratos, and what it offers.
 //!
 //! It is true at all times: whatever it follows from, it follows in the same dispatch, and without a public address it says
-//! nothing, because login pages could not be reached (weaknesses 25, 26, 27).
+//! nothing, because login pages could not be reached (docs/behaviour.md#weakness-25, #weakness-26, #weakness-27).
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::publish::{Keys, Publication};
+use super::endpoint::Endpoint;
+use super::publish::{Features, Keys, Publication, RouteTarget};
 use super::related::Related;
-use super::relation::{Endpoint, Relation};
-use super::routes::RouteTarget;
+use super::relation::Relation;
 use crate::kratos::Facts;
 use crate::kratos::facts::options::Options;
 use crate::kratos::facts::public_url::PublicUrl;
@@ -63,28 +63,18 @@ pub struct Whereabouts<'a> {
     pub backend: RouteTarget<'a>,
 }
 
-/// What Kratos offers, by its rendered configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Features(Vec<&'static str>);
-
-impl Features {
-    /// Behaviour row 85.
-    pub fn new(facts: &Facts, config: &KratosConfig) -> Self {
-        let config = serde_json::to_value(config).unwrap_or_default();
-        let is_on = |method: &str| {
-            config.pointer(&format!("/selfservice/methods/{method}/enabled")) == Some(&Value::Bool(true))
-        };
-        let mut flags: Vec<&str> =
-            METHODS.into_iter().filter(|(_, method)| is_on(method)).map(|(flag, _)| flag).collect();
-        if !facts.related_providers.is_empty() {
-            flags.push(LINKING);
-        }
-        Self(flags)
+/// What Kratos offers, by its rendered configuration (docs/behaviour.md#row-85).
+pub fn features(facts: &Facts, config: &KratosConfig) -> Features {
+    let config = serde_json::to_value(config).unwrap_or_default();
+    let is_on = |method: &str| {
+        config.pointer(&format!("/selfservice/methods/{method}/enabled")) == Some(&Value::Bool(true))
+    };
+    let mut flags: Vec<&str> =
+        METHODS.into_iter().filter(|(_, method)| is_on(method)).map(|(flag, _)| flag).collect();
+    if !facts.related_providers.is_empty() {
+        flags.push(LINKING);
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.0.join(",")).filter(|flags| !flags.is_empty())
-    }
+    Features(flags)
 }
 
 /// What the leader publishes. `None` for ConfigMaps or features: not known in this dispatch, what was said stays.
@@ -142,12 +132,12 @@ mod tests {
         facts
     }
 
-    fn features(facts: &Facts) -> Features {
-        Features::new(facts, &KratosConfig::render(facts).0)
+    fn rendered_features(facts: &Facts) -> Features {
+        features(facts, &KratosConfig::render(facts).0)
     }
 
     fn flags(facts: &Facts) -> Option<String> {
-        features(facts).text()
+        rendered_features(facts).text()
     }
 
     #[test]
@@ -167,7 +157,7 @@ mod tests {
         let at = Whereabouts { public_url: &url, internal_url: None, backend };
         let facts = facts(&[]);
         let maps = ConfigMapNames::usual("idp");
-        let keys = databag(at, &facts.options, Some(maps), Some(&features(&facts)));
+        let keys = databag(at, &facts.options, Some(maps), Some(&rendered_features(&facts)));
         let expected = [
             ("admin_endpoint", "http://kratos.idp.svc.cluster.local:4434"),
             ("configmaps_namespace", "idp"),

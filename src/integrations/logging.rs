@@ -3,7 +3,7 @@
 //!
 //! Given where each remote unit takes logs and what Pebble's plan holds, [`targets`] tells what the plan should hold. Pebble
 //! never forgets a target and never lets one that exists send elsewhere: so one that is not wanted any more is switched off,
-//! and a unit with a new URL gets a target with a new name (weakness 58).
+//! and a unit with a new URL gets a target with a new name (docs/behaviour.md#weakness-58).
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,10 @@ use reqwest::Url;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::endpoint::Endpoint;
 pub use super::log_rules::RULES;
-use super::related::{Given, ReadContext, Related};
-use super::relation::{Endpoint, Relation, Remote, Sifted};
+use super::related::{Given, LogReceivers, ReadContext, Related};
+use super::relation::{Relation, Remote, Sifted};
 use super::rules::alert_rules;
 use super::topology::{CHARM, Topology};
 use crate::juju::UnitName;
@@ -37,16 +38,13 @@ const NONE: &str = "-all";
 /// The label by which an enabled target is known as one of ours.
 const PRODUCT: (&str, &str) = ("product", "Juju");
 
-/// Where logs go, by the unit that takes them.
-pub type Receivers = BTreeMap<UnitName, Url>;
-
 fn read(related: &mut Related, given: &mut Given<'_>, _: ReadContext<'_>) {
     related.log_receivers = given.sifted(receivers).into_iter().flat_map(|(_, found)| found).collect();
 }
 
 /// Where the units take logs. One that does not say so yet, or says it wrongly, costs the others nothing.
-pub fn receivers(relation: &Relation) -> Remote<Sifted<Receivers>> {
-    let mut sifted = Sifted { used: Receivers::new(), refused: vec![] };
+pub fn receivers(relation: &Relation) -> Remote<Sifted<LogReceivers>> {
+    let mut sifted = Sifted { used: LogReceivers::new(), refused: vec![] };
     for (unit, bag) in &relation.remote_units {
         let Some(text) = bag.get("endpoint").filter(|text| !text.trim().is_empty()) else { continue };
         let value: Value = serde_json::from_str(text).unwrap_or_default();
@@ -66,7 +64,7 @@ pub fn databag(topology: &Topology) -> BTreeMap<String, Option<String>> {
 
 /// The targets by name: one for each unit that takes logs, and those of ours in the plan that have to be switched off.
 pub fn targets(
-    receivers: &Receivers,
+    receivers: &LogReceivers,
     topology: &Topology,
     present: &BTreeMap<String, LogTarget>,
 ) -> BTreeMap<String, LogTarget> {
@@ -134,12 +132,12 @@ mod tests {
     const FIRST: &str = "http://loki-0:3100/loki/api/v1/push";
     const SECOND: &str = "http://loki-1:3100/loki/api/v1/push";
 
-    fn at(pairs: &[(&str, &str)]) -> Receivers {
+    fn at(pairs: &[(&str, &str)]) -> LogReceivers {
         pairs.iter().map(|(unit, url)| (unit.parse().unwrap(), url.parse().unwrap())).collect()
     }
 
     /// Adds a layer as Pebble does: what is named is replaced, nothing is ever removed.
-    fn add(plan: &mut BTreeMap<String, LogTarget>, receivers: &Receivers) {
+    fn add(plan: &mut BTreeMap<String, LogTarget>, receivers: &LogReceivers) {
         let wanted = targets(receivers, &sample(), plan);
         plan.extend(wanted.clone());
         assert_eq!(targets(receivers, &sample(), plan), on_and_off(&wanted, plan), "the plan is not at rest");

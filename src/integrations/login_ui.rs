@@ -1,13 +1,14 @@
 //! `ui-endpoint-info` (interface login_ui_endpoints): the pages to which Kratos sends browsers.
 //!
 //! Pages may come from several user interfaces. A page that two of them claim is taken from the relation with the
-//! lowest number, and the other is reported (weakness 71). URLs may be relative: an interface without ingress sends
-//! those.
+//! lowest number, and the other is reported (docs/behaviour.md#weakness-71). URLs may be relative: an interface without
+//! ingress sends those.
 
 use std::collections::BTreeMap;
 
+use super::endpoint::Endpoint;
 use super::related::{Given, ReadContext, Related};
-use super::relation::{ByRelation, Endpoint, Relation, Remote, Sifted};
+use super::relation::{ByRelation, Relation, Remote, Sifted};
 use crate::kratos::facts::login_ui::{LoginUi, PAGES};
 use crate::kratos::facts::uri::is_page;
 

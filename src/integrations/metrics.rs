@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::relation::Endpoint;
+use super::endpoint::Endpoint;
 use super::rules::{Group, Rule, alert_rules};
 use super::topology::{Topology, pod_name};
 use crate::juju::UnitName;

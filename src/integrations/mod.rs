@@ -5,6 +5,7 @@ mod any_databag;
 pub mod certificates;
 pub mod dashboard;
 pub mod database;
+pub mod endpoint;
 pub mod external_idp;
 pub mod hydra;
 pub mod kratos_info;
@@ -26,9 +27,12 @@ pub mod topology;
 pub mod tracing;
 pub mod web_hooks;
 
-pub use publish::{Keys, Publication};
+pub use endpoint::Endpoint;
+pub use publish::{Features, Keys, Publication};
 pub use related::{Problem, ReadContext, Related};
-pub use relation::{Endpoint, Relation, SecretContent};
+pub use relation::{Relation, SecretContent};
+
+use related::Given;
 
 /// Every endpoint that is read as a [`Relation`]: what is observed, understood and published follows from this table.
 /// Problems are reported in its order. Database and peers are read by their own rules.
@@ -52,4 +56,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
 /// The endpoint of a name.
 pub fn endpoint(name: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.name == name)
+}
+
+/// Understands all relations: each endpoint reads its own.
+pub fn read(relations: &[Relation], context: ReadContext<'_>) -> Related {
+    let mut related = Related::default();
+    let (mut problems, mut conflicts) = (Vec::new(), Vec::new());
+    for endpoint in ENDPOINTS {
+        let own = relations.iter().filter(|relation| relation.id.endpoint() == endpoint.name).collect();
+        (endpoint.read)(&mut related, &mut Given::new(own, &mut problems, &mut conflicts), context);
+    }
+    problems.append(&mut conflicts);
+    Related { problems, ..related }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::kratos_info::Features;
 use super::related::Related;
-use super::routes::RouteTarget;
 use super::topology::Topology;
 use crate::juju::UnitName;
 use crate::kratos::facts::options::Options;
@@ -12,6 +10,31 @@ use crate::kratos::render::stored::ConfigMapNames;
 
 /// Keys of one databag; `None` deletes.
 pub type Keys = BTreeMap<String, Option<String>>;
+
+/// The application of which data is published, as Traefik and others reach it.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteTarget<'a> {
+    pub model: &'a str,
+    pub application: &'a str,
+}
+
+impl RouteTarget<'_> {
+    /// The host of the application's service in the cluster.
+    pub fn host(&self) -> String {
+        format!("{}.{}.svc.cluster.local", self.application, self.model)
+    }
+}
+
+/// The flags of what Kratos offers, by its rendered configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features(pub Vec<&'static str>);
+
+impl Features {
+    /// The flags with commas between them; `None` if there are none.
+    pub fn text(&self) -> Option<String> {
+        Some(self.0.join(",")).filter(|flags| !flags.is_empty())
+    }
+}
 
 /// What may be published.
 #[derive(Clone, Copy, Debug)]

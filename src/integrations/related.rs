@@ -1,22 +1,24 @@
 //! What the relations of all endpoints but the database and the peers hold, understood: what is used, and what is wrong
 //! with the rest.
 //!
-//! Given the relations, [`Related::read`] walks the table of endpoints; each endpoint's own `read` fills its fields. Invalid
-//! data costs no more than itself: it is left out and becomes a [`Problem`].
+//! Each endpoint's own `read` is [`Given`] its relations and fills its fields. Invalid data costs no more than itself: it is left
+//! out and becomes a [`Problem`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Url;
 
 use super::relation::{ByRelation, Relation, Remote, Sifted};
-use super::{ENDPOINTS, logging};
-use crate::juju::RelationId;
+use crate::juju::{RelationId, UnitName};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::facts::login_ui::LoginUi;
 use crate::kratos::facts::provider::OidcProvider;
 use crate::kratos::facts::public_url::PublicUrl;
 use crate::kratos::facts::smtp::Smtp;
 use crate::kratos::facts::web_hook::WebHook;
+
+/// Where logs go, by the unit of Loki that takes them.
+pub type LogReceivers = BTreeMap<UnitName, Url>;
 
 /// The typed data of all relations.
 #[derive(Debug, Default)]
@@ -37,7 +39,7 @@ pub struct Related {
     /// Where other applications reach Kratos, unless directly.
     pub internal_url: Option<PublicUrl>,
     /// Where the units of Loki take logs.
-    pub log_receivers: logging::Receivers,
+    pub log_receivers: LogReceivers,
     /// What is wrong inside one relation, then what relations contradict each other in; both in the order of the endpoints.
     pub problems: Vec<Problem>,
 }
@@ -66,22 +68,14 @@ pub struct Given<'a> {
     conflicts: &'a mut Vec<Problem>,
 }
 
-impl Related {
-    /// Understands all relations.
-    pub fn read(relations: &[Relation], context: ReadContext<'_>) -> Self {
-        let mut related = Self::default();
-        let (mut problems, mut conflicts) = (Vec::new(), Vec::new());
-        for endpoint in ENDPOINTS {
-            let from_endpoint = relations.iter().filter(|relation| relation.id.endpoint() == endpoint.name);
-            let mut given = Given {
-                relations: from_endpoint.collect(),
-                problems: &mut problems,
-                conflicts: &mut conflicts,
-            };
-            (endpoint.read)(&mut related, &mut given, context);
-        }
-        problems.append(&mut conflicts);
-        Self { problems, ..related }
+impl<'a> Given<'a> {
+    /// The relations of one endpoint.
+    pub fn new(
+        relations: Vec<&'a Relation>,
+        problems: &'a mut Vec<Problem>,
+        conflicts: &'a mut Vec<Problem>,
+    ) -> Self {
+        Self { relations, problems, conflicts }
     }
 }
 

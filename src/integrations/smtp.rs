@@ -1,10 +1,11 @@
 //! `smtp`: the mail server through which the courier sends.
 //!
 //! The password comes as a secret, from older integrators as plain text. A server that asks for no authentication
-//! gets none: there is no login with an empty or made-up password (weakness 21).
+//! gets none: there is no login with an empty or made-up password (docs/behaviour.md#weakness-21).
 
+use super::endpoint::Endpoint;
 use super::related::{Given, ReadContext, Related};
-use super::relation::{Endpoint, Relation, Remote};
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::smtp::{Smtp, SmtpLogin, TransportSecurity};
 
 /// Application databags, and the secret with the password; we write nothing.
@@ -23,7 +24,7 @@ fn read(related: &mut Related, given: &mut Given<'_>, context: ReadContext<'_>) 
     related.smtp = server.or_else(|| in_use.cloned());
 }
 
-/// The mail server (behaviour row 41).
+/// The mail server (docs/behaviour.md#row-41).
 pub fn server(relation: &Relation) -> Remote<Smtp> {
     if REQUIRED.iter().all(|key| relation.value(key).is_none()) {
         return Remote::Absent;

@@ -1,14 +1,16 @@
 //! `tracing` (interface tracing, schema v2): where traces are sent to.
 //!
-//! We ask for one protocol, OTLP over HTTP. The other side may answer with others only, or with none while it waits
-//! for its own backend: then there is no tracing yet (weakness 4). An https URL stays one (weakness 60).
+//! We ask for one protocol, OTLP over HTTP. The other side may answer with others only, or with none while it waits for
+//! its own backend: then there is no tracing yet (docs/behaviour.md#weakness-4). An https URL stays one
+//! (docs/behaviour.md#weakness-60).
 
 use std::collections::BTreeMap;
 
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::relation::{Endpoint, Relation, Remote};
+use super::endpoint::Endpoint;
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::otlp::endpoint;
 use crate::kratos::facts::uri::web_url;
 

@@ -1,10 +1,11 @@
 //! `kratos-registration-webhook` and `kratos-login-webhook`: what Kratos calls before or after a flow.
 //!
 //! A hook that cannot be rendered as Kratos wants it, or whose key cannot be read, is left out and reported: it is
-//! never called without the key that it asks for (weakness 17).
+//! never called without the key that it asks for (docs/behaviour.md#weakness-17).
 
+use super::endpoint::Endpoint;
 use super::related::Given;
-use super::relation::{Endpoint, Relation, Remote};
+use super::relation::{Relation, Remote};
 use crate::kratos::facts::uri::{is_document, web_url};
 use crate::kratos::facts::web_hook::{ApiKey, KeyPlace, WebHook, When};
 

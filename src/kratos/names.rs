@@ -12,7 +12,7 @@ use crate::juju::Environment;
 
 /// The container's name in metadata.yaml.
 pub const CONTAINER: &str = "kratos";
-/// The label of the charm's layer (behaviour row 46).
+/// The label of the charm's layer (docs/behaviour.md#row-46).
 pub const LAYER: &str = "kratos";
 /// The service that answers requests.
 pub const KRATOS: &str = "kratos";
@@ -42,11 +42,11 @@ pub const CA_PATH: &str = "/etc/config/kratos/database-ca.pem";
 pub const STAMP_PATH: &str = "/etc/config/kratos/.started-with";
 /// The last configuration that worked; there only while a change is under way.
 pub const LAST_GOOD_PATH: &str = "/etc/config/kratos/.last-good";
-/// Where Kratos looks for mail templates (behaviour row 35).
+/// Where Kratos looks for mail templates (docs/behaviour.md#row-35).
 pub const TEMPLATES: &str = "/etc/config/templates";
-/// The HTML body of recovery mails (behaviour row 36).
+/// The HTML body of recovery mails (docs/behaviour.md#row-36).
 pub const RECOVERY_TEMPLATE: &str = "/etc/config/templates/recovery-body.html.gotmpl";
-/// The HTML body of verification mails (behaviour row 45).
+/// The HTML body of verification mails (docs/behaviour.md#row-45).
 pub const VERIFICATION_TEMPLATE: &str = "/etc/config/templates/verification_code/valid/email.body.gotmpl";
 /// All certificate authorities of the relations, in a directory of their own.
 pub const CERTIFICATES: &str = "/etc/config/certificates/ca-certificates.pem";

@@ -11,8 +11,8 @@ pub struct WorkloadVersion {
     pre_release: Option<String>,
 }
 
-/// The first release whose command line has `migrate sql up|down|status` (reference: the release after
-/// v1.3.1, where the same words mean "apply").
+/// The first release whose command line has `migrate sql up|down|status` (the release after v1.3.1, where the
+/// same words mean "apply").
 const FIRST_WITH_STATUS: u64 = 25;
 
 impl WorkloadVersion {

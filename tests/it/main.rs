@@ -10,8 +10,10 @@
     reason = "a test starts programs, and looks at the clock and the environment"
 )]
 
+mod arrows;
 mod cli;
 mod described;
+mod docs;
 mod house;
 mod juju;
 mod pebble;

@@ -1,5 +1,5 @@
-//! `create-admin-account`: makes an identity for an administrator (behaviour row 97), under whichever schema of the
-//! running Kratos has the traits: `admin_v0` if it is there, else the first that fits.
+//! `create-admin-account`: makes an identity for an administrator (docs/behaviour.md#row-97), under whichever schema of
+//! the running Kratos has the traits: `admin_v0` if it is there, else the first that fits.
 
 use serde_json::{Map, Value, json};
 

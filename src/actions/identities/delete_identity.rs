@@ -1,4 +1,4 @@
-//! `delete-identity`: deletes one identity with all that hangs on it (behaviour row 94).
+//! `delete-identity`: deletes one identity with all that hangs on it (docs/behaviour.md#row-94).
 
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::who::who;

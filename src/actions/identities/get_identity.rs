@@ -1,4 +1,4 @@
-//! `get-identity`: one identity, without what its credentials hold (behaviour row 93).
+//! `get-identity`: one identity, without what its credentials hold (docs/behaviour.md#row-93).
 
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::results::identity_results;

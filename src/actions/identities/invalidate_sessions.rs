@@ -1,4 +1,4 @@
-//! `invalidate-identity-sessions`: ends all sessions of one identity (behaviour row 101).
+//! `invalidate-identity-sessions`: ends all sessions of one identity (docs/behaviour.md#row-101).
 
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::who::who;

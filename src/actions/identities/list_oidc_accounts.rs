@@ -1,4 +1,4 @@
-//! `list-oidc-accounts`: the external accounts that an identity signs in with (behaviour row 98).
+//! `list-oidc-accounts`: the external accounts that an identity signs in with (docs/behaviour.md#row-98).
 
 use serde_json::Value;
 

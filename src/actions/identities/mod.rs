@@ -1,7 +1,8 @@
 //! The actions on identities: each in a file of its own, all on the admin API of this unit's Kratos.
 //!
-//! [`run`] checks that Kratos serves (behaviour row 90) and hands the action an [`IdentityAction`] with everything it works
-//! with. What it comes back with is shown here, in one place: lines for the log, results, and perhaps a failure.
+//! [`run`] checks that Kratos serves (docs/behaviour.md#row-90) and hands the action an [`IdentityAction`] with
+//! everything it works with. What it comes back with is shown here, in one place: lines for the log, results, and
+//! perhaps a failure.
 
 mod cleanup_database;
 mod context;
@@ -80,7 +81,7 @@ pub async fn run(invocation: &Invocation<'_>, name: &str, run: Run) -> juju::Res
     show(agent, run(&action, &parameters).await).await
 }
 
-/// The precondition of every action here (behaviour row 90).
+/// The precondition of every action here (docs/behaviour.md#row-90).
 fn is_serving(observed: &Observed) -> bool {
     observed.container().is_some_and(|container| is_active(container) && !is_unready(container))
 }

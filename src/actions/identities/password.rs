@@ -1,4 +1,4 @@
-//! The password that a Juju secret holds, read by the address in `password-secret-id` (behaviour row 95).
+//! The password that a Juju secret holds, read by the address in `password-secret-id` (docs/behaviour.md#row-95).
 
 use super::context::{ActionError, IdentityAction, Parameters};
 use crate::actions::parameters::text;

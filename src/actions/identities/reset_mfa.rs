@@ -1,4 +1,5 @@
-//! `reset-identity-mfa`: takes a second factor from one identity, which then has to be set up anew (row 100).
+//! `reset-identity-mfa`: takes a second factor from one identity, which then has to be set up anew
+//! (docs/behaviour.md#row-100).
 
 use super::context::{ActionError, ActionOutput, IdentityAction, Parameters};
 use super::keys::keys;

@@ -1,4 +1,5 @@
-//! `reset-password`: sets the password that a secret holds, or makes a recovery code (behaviour rows 95 and 96).
+//! `reset-password`: sets the password that a secret holds, or makes a recovery code (docs/behaviour.md#row-95 and
+//! #row-96).
 //!
 //! Kratos' API replaces an identity as a whole and wipes what is left out, and its JSON Patch may not touch credentials.
 //! So the identity is read right before it is written, everything that it has is written back with the new password,

@@ -1,4 +1,4 @@
-//! `unlink-oidc-account`: takes an external account from one identity (behaviour row 99).
+//! `unlink-oidc-account`: takes an external account from one identity (docs/behaviour.md#row-99).
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Which identity an action is about: exactly one of `identity-id` and `email` (behaviour rows 91 and 92).
+//! Which identity an action is about: exactly one of `identity-id` and `email` (docs/behaviour.md#row-91 and #row-92).
 
 use uuid::Uuid;
 

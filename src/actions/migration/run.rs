@@ -1,4 +1,4 @@
-//! `run-migration timeout=SECONDS force=… dry-run=…`: migrates the database on the leader (behaviour row 102).
+//! `run-migration timeout=SECONDS force=… dry-run=…`: migrates the database on the leader (docs/behaviour.md#row-102).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Our databags: what every relation's other side, the database's provider and the other units read from us.
 //!
-//! All of it is part of what is desired, so a new leader, an upgrade or a new pod needs no code of its own (weakness 68).
+//! All of it is part of what is desired, so a new leader, an upgrade or a new pod needs no code of its own
+//! (docs/behaviour.md#weakness-68).
 
 use std::collections::BTreeMap;
 

@@ -127,19 +127,19 @@ mod tests {
 
     #[test]
     fn what_forces_a_restart_is_named() {
-        let stamp = Stamp::of(&services("a"), &files("log: {level: info}\nx: 1\n", "A"));
+        let stamp = Stamp::of(&services("a"), &files("log: {level: info}\nidentity: 1\n", "A"));
         let forced = |services, files| stamp.forces(&Stamp::of(&services, &files));
-        assert!(forced(services("a"), files("log: {level: info}\nx: 2\n", "A")).is_empty());
+        assert!(forced(services("a"), files("log: {level: info}\nidentity: 2\n", "A")).is_empty());
         assert_eq!(forced(services("b"), files("log: {level: info}\n", "A")), ["environment DSN"]);
         assert_eq!(forced(services("a"), files("log: {level: warn}\n", "B")), ["/ca.pem", "log.level"]);
-        let without = forced(BTreeMap::new(), files("x: 1\n", "A"));
+        let without = forced(BTreeMap::new(), files("identity: 1\n", "A"));
         assert_eq!(without, ["environment DSN", "log.level", "service kratos"]);
     }
 
     #[test]
     fn a_stamp_reads_back_and_another_format_is_none() {
-        let stamp = Stamp::of(&services("sesame"), &files("x: 1\n", "A"));
-        let other = Stamp::of(&services("sesame"), &files("x: 2\n", "A"));
+        let stamp = Stamp::of(&services("sesame"), &files("identity: 1\n", "A"));
+        let other = Stamp::of(&services("sesame"), &files("identity: 2\n", "A"));
         assert!(!stamp.has_loaded(&other) && !stamp.has_refused(&other));
         let marked = stamp.clone().refusing(&other);
         let back = Stamp::parse(Some(marked.to_text().as_bytes())).unwrap();

@@ -3,7 +3,7 @@
 use crate::integrations::SecretContent;
 use crate::juju::{self, Agent, Databag, Entity, RelationId, SecretRead, SecretRef, SecretUri};
 
-/// The text of a resource (behaviour row 45). It may be missing, and an empty one counts as missing.
+/// The text of a resource (docs/behaviour.md#row-45). It may be missing, and an empty one counts as missing.
 pub async fn resource(agent: &Agent, name: &str) -> juju::Result<Option<String>> {
     let Some(path) = absent_if_gone(agent.resource_get(name).await)? else { return Ok(None) };
     match tokio::fs::read_to_string(&path).await {

@@ -37,8 +37,8 @@ fn is_schema_in_doubt(observed: &Observed, container: &Container) -> bool {
     !is_recorded || is_unready(container)
 }
 
-/// Whether the ConfigMaps have to be read: to render the configuration, to make them early (behaviour rows 15 and 16), and
-/// to see whether trust was given since the last dispatch.
+/// Whether the ConfigMaps have to be read: to render the configuration, to make them early (docs/behaviour.md#row-15
+/// and #row-16), and to see whether trust was given since the last dispatch.
 pub fn config_maps(observed: &Observed, parsed: &Parsed) -> bool {
     let is_early =
         matches!(observed.context.event, Event::Install | Event::UpgradeCharm | Event::LeaderElected);

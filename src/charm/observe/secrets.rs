@@ -23,7 +23,7 @@ pub async fn stored(agent: &Agent, label: &'static str) -> juju::Result<StoredSe
     }
 }
 
-/// 16 random bytes as 32 hexadecimal characters (behaviour row 24), which is also what a cipher needs.
+/// 16 random bytes as 32 hexadecimal characters (docs/behaviour.md#row-24), which is also what a cipher needs.
 pub fn random() -> Secret {
     let mut bytes = [0; 16];
     // Without the system's random numbers nothing secret can be made.

@@ -1,7 +1,8 @@
 //! What Kubernetes refuses or has not done yet, as statuses.
 //!
 //! Given the answers of the API, each function returns a [`ClusterProblem`]: the status, and the notices that keep the
-//! charm asking until the matter is mended. Texts about the resources begin with the Python charm's words (behaviour row 11).
+//! charm asking until the matter is mended. Texts about the resources begin with the Python charm's words
+//! (docs/behaviour.md#row-11).
 
 use super::facts::StoredData;
 use super::notices::{Notice, Notices};

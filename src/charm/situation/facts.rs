@@ -6,7 +6,7 @@ use super::parsed::Parsed;
 use super::secrets::secrets;
 use crate::charm::observed::Observed;
 use crate::integrations::database::Answer;
-use crate::integrations::kratos_info::Features;
+use crate::integrations::{Features, kratos_info};
 use crate::kratos::Facts;
 use crate::kratos::facts::Secrets;
 use crate::kratos::facts::options::Options;
@@ -68,7 +68,7 @@ impl KratosSettings {
         Some(Self {
             schemas: rendered::schemas(text.as_bytes()),
             default_schema: rendered::default_schema(text.as_bytes()),
-            features: Features::new(&facts, &config),
+            features: kratos_info::features(&facts, &config),
             notes: notes(&facts, left_out),
             config: text,
             facts,

@@ -52,7 +52,7 @@ pub struct Situation<'a> {
     /// What Kratos is configured with; `None`: options, database or secrets are not known.
     pub kratos: Option<KratosSettings>,
     pub schema_changes: SchemaChanges,
-    /// What keeps the charm from (re)starting the services, in the order of the behaviour rows.
+    /// What keeps the charm from (re)starting the services, in the order of their rows in docs/behaviour.md.
     pub blockers: Vec<Status>,
     /// What is wrong although the services are configured and run, the first of equals first.
     pub warnings: Vec<Status>,

@@ -5,7 +5,7 @@
 use super::limits::limits;
 use crate::charm::observed::Observed;
 use crate::integrations::database::{Answer, database_name};
-use crate::integrations::{ReadContext, Related};
+use crate::integrations::{self, ReadContext, Related};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::facts::options::{InvalidOption, Options};
 use crate::kratos::facts::smtp::Smtp;
@@ -41,7 +41,7 @@ impl Parsed {
         });
         let mail_server = mail_server_in_use(observed);
         let context = ReadContext { version: version.as_ref(), mail_server_in_use: mail_server.as_ref() };
-        let related = Related::read(&observed.relations, context);
+        let related = integrations::read(&observed.relations, context);
         let options = Options::parse(application, &observed.config, version.as_ref());
         let limits = limits(application, &observed.config);
         Self { version, options, limits, database, database_name, related }

@@ -1,6 +1,6 @@
 //! The secrets with which Kratos signs and encrypts: where they are kept, and what is made when there are none.
 //!
-//! The cookie's stands in a secret of its own, as in the Python charm (behaviour row 24); `secrets.default` and
+//! The cookie's stands in a secret of its own, as in the Python charm (docs/behaviour.md#row-24); `secrets.default` and
 //! `secrets.cipher` in another one, which is made together with the first. A deployment that has the first and lacks the
 //! second is an older one: it goes on without until `rotate-secrets` is run. The newest value stands under the plain key,
 //! where the Python charm would look; older ones under the key and a number.
@@ -9,7 +9,7 @@ use crate::charm::observed::{Observed, SecretValues, StoredSecret};
 use crate::kratos::Secret;
 use crate::kratos::facts::Secrets;
 
-/// The label of the secret with which Kratos signs cookies (behaviour row 24).
+/// The label of the secret with which Kratos signs cookies (docs/behaviour.md#row-24).
 pub const COOKIE_LABEL: &str = "cookie_secret";
 /// The key of its newest value.
 pub const COOKIE_KEY: &str = "cookiesecret";

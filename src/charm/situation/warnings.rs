@@ -50,8 +50,8 @@ fn limits(parsed: &Parsed) -> Option<Status> {
     Some(blocked(format!("Failed obtaining resource limit spec: {invalid}")))
 }
 
-/// Rows 8 and 9: without a public address identity providers cannot be told where to send browsers back. That is no
-/// reason to stop configuring everything else (weakness 73).
+/// Without a public address identity providers cannot be told where to send browsers back (docs/behaviour.md#row-8 and
+/// #row-9). That is no reason to stop configuring everything else (docs/behaviour.md#weakness-73).
 fn public_address(observed: &Observed, parsed: &Parsed) -> Option<Status> {
     if parsed.related.public_url.is_some() {
         return None;
@@ -61,7 +61,7 @@ fn public_address(observed: &Observed, parsed: &Parsed) -> Option<Status> {
     let application = observed.application();
     let command = format!("juju integrate {application}:public-route traefik-k8s:traefik-route");
     if observed.related(external_idp::ENDPOINT.name).next().is_none() {
-        // Weakness 26: no other status would show it.
+        // No other status would show it (docs/behaviour.md#weakness-26).
         let text = format!("{} says nothing without a public address", kratos_info::ENDPOINT.name);
         let text = if is_routed { text } else { format!("{text}: {command}") };
         return is_read.then(|| Status::new(StatusKind::Active, text));
@@ -84,7 +84,7 @@ fn unusable(observed: &Observed, problem: &Problem) -> Status {
     blocked(format!("Cannot use what {relation} says: {reason}; look at it: {command}"))
 }
 
-/// Either option alone has no effect (behaviour row 52).
+/// Either option alone has no effect (docs/behaviour.md#row-52).
 fn half_a_schema_set(application: &str, facts: &Facts) -> Option<Status> {
     let options = &facts.options;
     let (set, missing, example) = match (&options.identity_schemas, &options.default_identity_schema_id) {

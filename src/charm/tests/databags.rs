@@ -1,4 +1,5 @@
-//! What others learn from us: the event matrix (reference: interfaces 14b), row by row, and what upstream gets wrong there.
+//! What others learn from us: the events of the endpoints (docs/behaviour.md#events-of-the-endpoints), row by row, and
+//! the weaknesses of the Python charm there.
 
 use super::*;
 use crate::charm::situation::rejection;

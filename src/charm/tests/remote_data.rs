@@ -1,5 +1,5 @@
-//! What other applications say: the event matrix and the reactions to bad data, row by row (reference: interfaces 14b
-//! and 14c), for the endpoints through which Kratos is told something.
+//! What other applications say: the events of the endpoints and the reactions to bad data, row by row
+//! (docs/behaviour.md#events-of-the-endpoints and #bad-data), for the endpoints through which Kratos is told something.
 
 use super::*;
 use crate::integrations::{ENDPOINTS, Relation, sample};

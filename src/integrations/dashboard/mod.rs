@@ -1,6 +1,7 @@
 //! `grafana-dashboard` (interface grafana_dashboard): the charm's dashboard for Grafana.
 //!
-//! The databag is the same each time, because Grafana reads it all anew whenever it changes (weakness 59).
+//! The databag is the same each time, because Grafana reads it all anew whenever it changes
+//! (docs/behaviour.md#weakness-59).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,7 +12,7 @@ use liblzma::write::XzEncoder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::relation::Endpoint;
+use super::endpoint::Endpoint;
 use super::topology::{CHARM, Topology, text};
 
 /// Only we write, but for complaints.

@@ -3,13 +3,15 @@
 //!
 //! Given the remote databag, [`address`] tells the address; given it, [`public`] and [`internal`] tell what the leader
 //! publishes. Rules name the host wherever one is known, so that two applications behind one Traefik do not take each
-//! other's requests, and no TLS domain is ever made of a host that is not known (weakness 61).
+//! other's requests, and no TLS domain is ever made of a host that is not known (docs/behaviour.md#weakness-61).
 
 mod traefik;
 
 use std::collections::BTreeMap;
 
-use super::relation::{ByRelation, Endpoint, Relation, Remote};
+use super::endpoint::Endpoint;
+use super::publish::RouteTarget;
+use super::relation::{ByRelation, Relation, Remote};
 use crate::juju::RelationId;
 use crate::kratos::facts::public_url::PublicUrl;
 use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
@@ -36,13 +38,6 @@ pub const INTERNAL: Endpoint = Endpoint {
     answer: |publication, _| Some(internal(publication.backend(), publication.related.internal_url.as_ref())),
     ..Endpoint::new("internal-route")
 };
-
-/// Which application is routed to.
-#[derive(Clone, Copy, Debug)]
-pub struct RouteTarget<'a> {
-    pub model: &'a str,
-    pub application: &'a str,
-}
 
 /// The address under which Traefik makes Kratos reachable; an empty host means that it does not know it yet.
 pub fn address(relation: &Relation) -> Remote<PublicUrl> {

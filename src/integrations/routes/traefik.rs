@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::RouteTarget;
+use crate::integrations::publish::RouteTarget;
 use crate::kratos::facts::public_url::PublicUrl;
 
 /// The configuration of one application, `{}` while nothing is routed.
@@ -161,13 +161,6 @@ impl Dynamic {
 
     fn service_name(&self, api: &str) -> String {
         format!("juju-{}-{api}-service", self.id)
-    }
-}
-
-impl RouteTarget<'_> {
-    /// The host of the application's service in the cluster.
-    pub fn host(&self) -> String {
-        format!("{}.{}.svc.cluster.local", self.application, self.model)
     }
 }
 

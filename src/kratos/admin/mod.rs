@@ -2,7 +2,7 @@
 //!
 //! Given where the workload listens, it makes one HTTP request per call and gives the answer's JSON or an [`Error`] that
 //! tells what to do. All containers of a pod share one network, so the address is the pod's own and no proxy stands
-//! in between. No request body and no secret ever stands in an error (reference: Kratos' admin API, section 6).
+//! in between. No request body and no secret ever stands in an error.
 
 mod error;
 mod health;

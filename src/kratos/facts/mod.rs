@@ -40,10 +40,10 @@ pub struct Facts {
     pub login_ui: LoginUi,
     /// Where the public route makes Kratos reachable.
     pub public_url: Option<PublicUrl>,
-    /// Hydra's admin API (behaviour row 40).
+    /// Hydra's admin API (docs/behaviour.md#row-40).
     pub hydra_admin_url: Option<Url>,
     pub smtp: Option<Smtp>,
-    /// The OTLP over HTTP endpoint to which traces go (behaviour row 42).
+    /// The OTLP over HTTP endpoint to which traces go (docs/behaviour.md#row-42).
     pub otlp: Option<Url>,
     /// Over all relations of the endpoint, in no particular order.
     pub registration_hooks: Vec<WebHook>,
@@ -54,7 +54,8 @@ pub struct Facts {
     pub stored_providers: Vec<OidcProvider>,
     /// From the ConfigMap `identity-schemas`.
     pub stored_schemas: Option<SchemaSet>,
-    /// The body of verification mails, a Go template, from the resource `verification-email-template` (behaviour row 45).
+    /// The body of verification mails, a Go template, from the resource `verification-email-template`
+    /// (docs/behaviour.md#row-45).
     pub verification_template: Option<String>,
     /// PEM texts of additional certificate authorities, each once, in order.
     pub certificates: Vec<String>,

@@ -1,4 +1,4 @@
-//! The endpoint to which Kratos sends traces, OTLP over HTTP (behaviour row 42).
+//! The endpoint to which Kratos sends traces, OTLP over HTTP (docs/behaviour.md#row-42).
 //!
 //! Kratos takes an address, not a URL: it adds the path of OTLP itself, and is told apart whether to speak TLS.
 

@@ -26,7 +26,8 @@ pub struct OidcProvider {
     pub auth_url: Option<String>,
     #[serde(default)]
     pub token_url: Option<String>,
-    /// A `base64://` or other URL of a Jsonnet claims mapper; `None`: the bundled one for `provider` (behaviour row 76).
+    /// A `base64://` or other URL of a Jsonnet claims mapper; `None`: the bundled one for `provider`
+    /// (docs/behaviour.md#row-76).
     #[serde(default)]
     pub mapper_url: Option<String>,
     #[serde(default)]

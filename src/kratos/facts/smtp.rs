@@ -41,8 +41,8 @@ pub enum TransportSecurity {
 }
 
 impl Smtp {
-    /// Kratos' `courier.smtp.connection_uri` (behaviour row 41). The error says what of the server cannot be written into
-    /// one.
+    /// Kratos' `courier.smtp.connection_uri` (docs/behaviour.md#row-41). The error says what of the server cannot be
+    /// written into one.
     pub fn uri(&self) -> Result<String, String> {
         let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
         let host = match bare.parse::<std::net::Ipv6Addr>() {

@@ -16,7 +16,7 @@ pub struct WebHook {
     /// Kratos' names of the methods after which it is called; empty: after every active one.
     #[serde(default)]
     pub methods: Vec<String>,
-    /// Lower comes first, over all hooks of the flow (behaviour row 66).
+    /// Lower comes first, over all hooks of the flow (docs/behaviour.md#row-66).
     #[serde(default)]
     pub weight: i64,
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! The environment of the Kratos services (behaviour rows 34 to 42): what must not lie in a file, or what Kratos reads at
-//! its start only.
+//! The environment of the Kratos services (docs/behaviour.md#row-34 to #row-42): what must not lie in a file, or what
+//! Kratos reads at its start only.
 //!
 //! A change of any of these restarts the services.
 

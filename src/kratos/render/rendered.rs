@@ -2,30 +2,17 @@
 //! text is finished before it is handed to Kratos.
 //!
 //! Given a rendered file, [`finish`] adds the identity schemas that must not go yet and the revision by which a running
-//! Kratos tells that it has loaded exactly this text. Kratos follows its file, but not all of it: what it reads only when
-//! it starts is listed in [`restarting`], everything else takes effect in the running process.
+//! Kratos tells that it has loaded exactly this text. Kratos follows its file, but not all of it: [`restarting`] finds
+//! what it reads only when it starts.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::config::is_live;
 use crate::kratos::version::WorkloadVersion;
 use crate::yaml;
-
-/// The parts that a running Kratos does not take over: measured for listeners, log and DSN; a tracer and the modes of
-/// the process are made once at the start.
-const READ_AT_START: [&str; 9] = [
-    "dev",
-    "dsn",
-    "expose-metrics-port",
-    "log",
-    "profiling",
-    "serve",
-    "sqa-opt-out",
-    "tracing",
-    "watch-courier",
-];
 
 /// The key whose value `GET /admin/health/config` answers.
 const REVISION: &str = "revision";
@@ -62,8 +49,8 @@ pub fn finish(text: &str, kept: &BTreeMap<String, String>, version: Option<&Work
 pub fn restarting(text: &[u8]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let whole = parse(text).unwrap_or_default();
-    for key in READ_AT_START {
-        if let Some(value) = whole.get(key) {
+    for (key, value) in whole.as_object().into_iter().flatten() {
+        if key != REVISION && !is_live(key) {
             leaves(key, value, &mut found);
         }
     }
@@ -107,7 +94,7 @@ fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
 mod tests {
     use super::*;
 
-    const FILE: &str = "serve:\n  admin:\n    port: 4434\nlog:\n  level: info\nsession:\n  lifespan: 1h\n\
+    const FILE: &str = "serve:\n  admin:\n    port: 4434\nlog:\n  level: info\nselfservice:\n  lifespan: 1h\n\
                         identity:\n  schemas:\n  - id: '007'\n    url: base64://e30=\n";
 
     fn version(text: &str) -> Option<WorkloadVersion> {

@@ -2,7 +2,7 @@
 //!
 //! Given a ConfigMap's data, [`schemas`] and [`providers`] read it. A document that cannot be read as a whole is an
 //! error; one provider that cannot be used is left out and told. Reasons name keys and never values, which may be secret.
-//! Formats: behaviour rows 52 and 75.
+//! Formats: docs/behaviour.md#configmaps, which source counts: docs/behaviour.md#row-52 and #row-75.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct ConfigMapNames<'a> {
 }
 
 impl<'a> ConfigMapNames<'a> {
-    /// Those of the first Kratos of a model (section 15b).
+    /// Those of the first Kratos of a model (docs/behaviour.md#configmaps).
     pub const fn usual(namespace: &'a str) -> Self {
         Self { schemas: "identity-schemas", providers: "oidc-providers", namespace }
     }

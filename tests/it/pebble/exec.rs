@@ -126,7 +126,7 @@ fn bytes(messages: &[Message]) -> Vec<u8> {
 
 #[tokio::test]
 async fn recorded_sessions_give_their_output_and_their_end() {
-    let Some(all) = recordings() else { return };
+    let all = recordings();
     let (mut good, mut bad) = (0, 0);
     for (name, session) in all.iter().filter(|(_, session)| session["kind"] == "exec-session") {
         let timeline = session["timeline"].as_array().unwrap();

@@ -129,7 +129,7 @@ pub fn version(release: &str) -> WorkloadVersion {
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(5 * PATIENCE, future).await.expect("the test hangs") })
+    runtime.block_on(async { tokio::time::timeout(10 * PATIENCE, future).await.expect("the test hangs") })
 }
 
 pub async fn open(dsn: &Dsn) -> Connection {

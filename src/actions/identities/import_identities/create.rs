@@ -7,7 +7,7 @@ use futures_util::stream;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::IdentityAction;
+use super::super::context::IdentityAction;
 use super::super::record::{self, Body};
 use crate::kratos::tables::addresses;
 use crate::kratos::{Secret, admin};

@@ -6,7 +6,7 @@ use crate::charm::texts::{blocked, waiting};
 use crate::integrations::database::Answer;
 use crate::juju::Status;
 
-/// Behaviour row 1.
+/// Pebble in the workload container (docs/behaviour.md#row-1).
 pub fn container(observed: &Observed, _: &Parsed) -> Option<Status> {
     match &observed.workload {
         Workload::Unreachable => Some(waiting("Container is not connected yet")),
@@ -18,19 +18,19 @@ pub fn container(observed: &Observed, _: &Parsed) -> Option<Status> {
     }
 }
 
-/// Behaviour row 2.
+/// The peer relation (docs/behaviour.md#row-2).
 pub fn peers(observed: &Observed, _: &Parsed) -> Option<Status> {
     observed.peers.is_none().then(|| waiting("Missing integration kratos-peers"))
 }
 
-/// Behaviour row 3.
+/// The database relation (docs/behaviour.md#row-3).
 pub fn database(observed: &Observed, _: &Parsed) -> Option<Status> {
     let application = observed.application();
     let command = format!("juju integrate {application}:pg-database postgresql-k8s:database");
     observed.databases.is_empty().then(|| blocked(format!("Missing integration pg-database: {command}")))
 }
 
-/// Behaviour row 4.
+/// The answer of the database's provider (docs/behaviour.md#row-4).
 pub fn answer(observed: &Observed, parsed: &Parsed) -> Option<Status> {
     observed.database()?;
     match &parsed.database {

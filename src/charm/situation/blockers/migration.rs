@@ -1,4 +1,4 @@
-//! Program and database that do not fit together: behaviour rows 6, 7, 29 and 30.
+//! Program and database that do not fit together: docs/behaviour.md#row-6, #row-7, #row-29 and #row-30.
 
 use crate::charm::observed::{Observed, SchemaKnowledge, Version};
 use crate::charm::situation::migrated::is_migrated;

@@ -1,8 +1,9 @@
 //! Blockers: what keeps the charm from (re)starting the services, each with the text of its status.
 //!
-//! A blocker is a function of what was observed and parsed; [`local`] runs all of them in the order of the behaviour rows.
-//! The status of the highest class is shown, the first inside a class. Each text that a person must act on ends with the
-//! command to run. To add one: write the function in the file of its matter and add it to [`BLOCKERS`].
+//! A blocker is a function of what was observed and parsed; [`local`] runs all of them in the order of their rows in
+//! docs/behaviour.md. The status of the highest class is shown, the first inside a class. Each text that a person must
+//! act on ends with the command to run. To add one: write the function in the file of its matter and add it to
+//! [`BLOCKERS`].
 
 mod integration;
 mod migration;

@@ -7,7 +7,7 @@ use crate::charm::texts::{blocked, waiting};
 use crate::integrations::database::Answer;
 use crate::juju::Status;
 
-/// Behaviour row 5.
+/// The secrets (docs/behaviour.md#row-5).
 pub fn secrets(observed: &Observed, _: &Parsed) -> Option<Status> {
     match (&observed.cookie_secret, &observed.kratos_secrets) {
         (StoredSecret::Unreadable(reason), _) | (_, StoredSecret::Unreadable(reason)) => {
@@ -22,7 +22,8 @@ pub fn options(_: &Observed, parsed: &Parsed) -> Option<Status> {
     parsed.options.as_ref().err().map(|invalid| blocked(invalid.to_string()))
 }
 
-/// Behaviour row 10, and its twin: a security key is bound to a host name, so there has to be one.
+/// Options that exclude each other (docs/behaviour.md#row-10), and their twin: a security key is bound to a host name,
+/// so there has to be one.
 pub fn webauthn(observed: &Observed, parsed: &Parsed) -> Option<Status> {
     let options = parsed.options.as_ref().ok().filter(|options| options.is_webauthn_wanted())?;
     let application = observed.application();

@@ -61,6 +61,7 @@ impl Options {
         config: &BTreeMap<String, Value>,
         version: Option<&WorkloadVersion>,
     ) -> Result<Self, InvalidOption> {
+        tracing::trace!("parsing the options");
         let reader = Reader { application, config, version };
         Ok(Self {
             log_level: reader.log_level()?,
@@ -91,7 +92,7 @@ impl Options {
         self.enable_local_idp && self.enforce_mfa
     }
 
-    /// The identity schemas that the options name; both options are needed (behaviour row 52).
+    /// The identity schemas that the options name; both options are needed (docs/behaviour.md#row-52).
     pub fn schema_set(&self) -> Option<SchemaSet> {
         let (schemas, default_id) =
             (self.identity_schemas.clone()?, self.default_identity_schema_id.clone()?);

@@ -1,4 +1,5 @@
-//! `selfservice.flows`: where each flow takes a browser, and what is called before and after it (behaviour rows 56 to 66).
+//! `selfservice.flows`: where each flow takes a browser, and what is called before and after it
+//! (docs/behaviour.md#row-56 to #row-66).
 
 use serde::Serialize;
 
@@ -114,7 +115,7 @@ struct Verification {
 }
 
 impl Flows {
-    /// `None`: nobody has a page or a wish for any of them (row 56).
+    /// `None`: nobody has a page or a wish for any of them (docs/behaviour.md#row-56).
     pub fn new(usable: &Usable<'_>) -> Option<Self> {
         let pages = &usable.pages;
         let is_any = pages.error.is_some()
@@ -145,7 +146,7 @@ impl AfterSettings {
     }
 }
 
-/// Rows 57, 63 and 64.
+/// The login (docs/behaviour.md#row-57, #row-63 and #row-64).
 fn login(usable: &Usable<'_>) -> Option<Login> {
     let (options, hooks, page) = (&usable.facts.options, &usable.login, &usable.pages.login);
     let after = |is_active: bool, method: &str| is_active.then(|| hooks.after(method)).flatten();
@@ -169,7 +170,7 @@ fn login(usable: &Usable<'_>) -> Option<Login> {
     (page.is_some() || !hooks.is_empty()).then_some(login)
 }
 
-/// Row 58.
+/// The settings page (docs/behaviour.md#row-58).
 fn settings(usable: &Usable<'_>) -> Option<Settings> {
     let pages = &usable.pages;
     let return_to = |page: &Option<String>| {
@@ -185,7 +186,7 @@ fn settings(usable: &Usable<'_>) -> Option<Settings> {
     })
 }
 
-/// Row 59.
+/// Recovery (docs/behaviour.md#row-59).
 fn recovery(usable: &Usable<'_>) -> Option<Recovery> {
     let ui_url = usable.pages.recovery.clone().filter(|_| usable.facts.options.enable_local_idp)?;
     Some(Recovery {
@@ -199,7 +200,7 @@ fn recovery(usable: &Usable<'_>) -> Option<Recovery> {
     })
 }
 
-/// Row 60.
+/// Verification (docs/behaviour.md#row-60).
 fn verification(usable: &Usable<'_>) -> Option<Verification> {
     let options = &usable.facts.options;
     (options.enable_verification && options.enable_local_idp).then(|| Verification {
@@ -211,8 +212,9 @@ fn verification(usable: &Usable<'_>) -> Option<Verification> {
     })
 }
 
-/// Rows 61 to 63. Where nobody shows a page to register on, Kratos would let everybody register all the same: that is
-/// switched off, unless a first login through a provider or a hook's owner may need it.
+/// Registration (docs/behaviour.md#row-61 to #row-63). Where nobody shows a page to register on, Kratos would let
+/// everybody register all the same: that is switched off, unless a first login through a provider or a hook's owner may
+/// need it.
 fn registration(usable: &Usable<'_>) -> Option<Registration> {
     let (options, hooks, page) = (&usable.facts.options, &usable.registration, &usable.pages.registration);
     let is_external = !hooks.is_empty() || !usable.providers.is_empty();

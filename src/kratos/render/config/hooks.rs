@@ -1,8 +1,8 @@
 //! The hooks of a flow: web hooks of relations, and Kratos' own.
 //!
-//! Kratos runs the hooks of a method *instead of* those of the flow, so the web hooks for all methods are repeated in the
-//! section of each (behaviour row 65). Before a flow nobody has chosen a method yet: Kratos' schema has no place for a
-//! before hook of one method, and such a hook is reported.
+//! Kratos runs the hooks of a method *instead of* those of the flow, so the web hooks for all methods are repeated in
+//! the section of each (docs/behaviour.md#row-65). Before a flow nobody has chosen a method yet: Kratos' schema has no
+//! place for a before hook of one method, and such a hook is reported.
 
 use reqwest::Url;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(super) enum Hook {
     RevokeActiveSessions,
 }
 
-/// `config` of a web hook (behaviour row 67).
+/// `config` of a web hook (docs/behaviour.md#row-67).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Request {
     url: String,
@@ -99,7 +99,7 @@ impl<'a> FlowHooks<'a> {
                 }
             }
         }
-        // Of equal weight, those for all methods come first (behaviour rows 62 and 66).
+        // Of equal weight, those for all methods come first (docs/behaviour.md#row-62 and #row-66).
         usable.sort_by_key(|hook| (hook.weight, !hook.methods.is_empty()));
         Self { hooks: usable, is_traced }
     }

@@ -1,10 +1,11 @@
-//! `identity`: the schemas of identities, from the first source that has any: options, ConfigMap, charm (behaviour rows 52
-//! and 53).
+//! `identity`: the schemas of identities, from the first source that has any: options, ConfigMap, charm
+//! (docs/behaviour.md#row-52 and #row-53).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
+use super::section::{Effect, Section};
 use crate::kratos::facts::Facts;
 use crate::kratos::facts::schema_set::SchemaSet;
 use crate::kratos::render::notes::{Note, Source, shown};
@@ -29,6 +30,11 @@ pub(super) struct Identity {
 struct SchemaUrl {
     id: String,
     url: String,
+}
+
+impl Section for Identity {
+    const KEY: &'static str = "identity";
+    const EFFECT: Effect = Effect::Live;
 }
 
 impl Identity {

@@ -1,4 +1,4 @@
-//! `selfservice.methods`: how people may authenticate (behaviour rows 68 to 74).
+//! `selfservice.methods`: how people may authenticate (docs/behaviour.md#row-68 to #row-74).
 
 use serde::Serialize;
 
@@ -87,8 +87,8 @@ struct OidcConfig {
 }
 
 impl Methods {
-    /// `None`: all methods are as Kratos has them by itself (row 68). Without local accounts that would leave passwords on, so
-    /// then they are always named.
+    /// `None`: all methods are as Kratos has them by itself (docs/behaviour.md#row-68). Without local accounts that
+    /// would leave passwords on, so then they are always named.
     pub fn new(usable: &Usable<'_>) -> Option<Self> {
         let options = &usable.facts.options;
         let (local, recovery) = (options.enable_local_idp, usable.pages.recovery.is_some());
@@ -112,7 +112,7 @@ impl Methods {
     }
 }
 
-/// Row 74. The origin keeps its port, the id of the relying party has none.
+/// The security keys (docs/behaviour.md#row-74). The origin keeps its port, the id of the relying party has none.
 fn webauthn(usable: &Usable<'_>) -> Option<Webauthn> {
     let url = usable.facts.public_url.as_ref().filter(|_| usable.is_webauthn())?;
     let rp = RelyingParty { id: url.host().to_owned(), origins: vec![url.origin()], display_name: ISSUER };

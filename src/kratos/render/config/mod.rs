@@ -1,4 +1,5 @@
-//! kratos.yaml: a typed model of the part of Kratos' configuration that the charm sets (behaviour rows 52 to 76).
+//! kratos.yaml: a typed model of the part of Kratos' configuration that the charm sets (docs/behaviour.md#row-52 to
+//! #row-76).
 //!
 //! Given the facts, [`KratosConfig::render`] builds the file from types, never from text, so that no value can change its
 //! shape. What the Kratos in question would refuse is left out, and a [`Note`] says what and why: one bad entry of a
@@ -10,6 +11,7 @@ mod identity;
 mod methods;
 mod oidc;
 mod pages;
+mod section;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use self::hooks::FlowHooks;
 use self::identity::Identity;
 use self::methods::Methods;
 use self::pages::Pages;
+use self::section::{Effect, Section};
 use self::serve::Serve;
 use self::usable::Usable;
 use super::notes::Note;
@@ -30,7 +33,7 @@ use crate::yaml;
 
 pub use identity::{BUNDLED_SCHEMAS, DEFAULT_SCHEMA};
 
-/// Where a browser goes while no login user interface is integrated (behaviour row 55).
+/// Where a browser goes while no login user interface is integrated (docs/behaviour.md#row-55).
 const PLACEHOLDER_RETURN_URL: &str = "http://example-default-return-url.com";
 
 /// The whole file, in Kratos' own words. `Debug` shows no secret.
@@ -50,9 +53,24 @@ struct Selfservice {
     methods: Option<Methods>,
 }
 
+impl Section for Selfservice {
+    const KEY: &'static str = "selfservice";
+    const EFFECT: Effect = Effect::Live;
+}
+
+/// Every section of the file, as it is declared beside its type.
+const SECTIONS: [(&str, Effect); 3] =
+    [(Identity::KEY, Identity::EFFECT), (Selfservice::KEY, Selfservice::EFFECT), (Serve::KEY, Serve::EFFECT)];
+
+/// Whether a running Kratos follows a change below this top-level key of the file.
+pub fn is_live(key: &str) -> bool {
+    SECTIONS.contains(&(key, Effect::Live))
+}
+
 impl KratosConfig {
     /// The configuration, and what was left out of it.
     pub fn render(facts: &Facts) -> (Self, Vec<Note>) {
+        tracing::trace!("rendering kratos.yaml");
         let mut notes = Vec::new();
         let identity = Identity::new(facts, &mut notes);
         let is_traced = facts.otlp.as_ref().is_some_and(|url| otlp::endpoint(url).is_ok());

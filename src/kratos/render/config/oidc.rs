@@ -1,5 +1,5 @@
 //! `selfservice.methods.oidc.config.providers`: the external providers, of relations first and then of the ConfigMap
-//! (behaviour rows 75 and 76).
+//! (docs/behaviour.md#row-75 and #row-76).
 
 use std::collections::BTreeSet;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::section::{Effect, Section};
 use crate::kratos::facts::Facts;
 use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
 
@@ -15,6 +16,11 @@ pub(super) struct Serve {
 struct Listener {
     host: String,
     port: u16,
+}
+
+impl Section for Serve {
+    const KEY: &'static str = "serve";
+    const EFFECT: Effect = Effect::AtStart;
 }
 
 impl Serve {

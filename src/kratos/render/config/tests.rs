@@ -1,4 +1,4 @@
-//! The rows of the behaviour table as tests: facts in, configuration and notes out.
+//! The rows of docs/behaviour.md about kratos.yaml as tests: facts in, configuration and notes out.
 
 use serde_json::{Value, json};
 
@@ -357,4 +357,15 @@ fn a_note_leads_to_where_it_is_mended() {
         note(Source::Providers).message("kratos", &maps),
         "It is wrong; mend it: kubectl --namespace idp edit configmap other-oidc-providers"
     );
+}
+
+#[test]
+fn every_section_of_the_file_is_declared() {
+    let config = KratosConfig::render(&with_ui(json!({}))).0;
+    // A new section is a field here, and a row of SECTIONS.
+    let KratosConfig { identity: _, selfservice: _, serve: _ } = &config;
+    let file = serde_json::to_value(&config).unwrap();
+    let keys: Vec<&str> = file.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, SECTIONS.map(|(key, _)| key));
+    assert!(is_live("selfservice") && !is_live("serve") && !is_live("log"));
 }

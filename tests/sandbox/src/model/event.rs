@@ -1,5 +1,4 @@
-//! An event: one reason to run a charm, with its hook name and its part of the environment (reference: Juju's
-//! HookVars).
+//! An event: one reason to run a charm, with its hook name and its part of the environment (Juju's HookVars).
 
 use super::{Model, ModelError, application_of};
 

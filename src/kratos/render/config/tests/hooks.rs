@@ -1,4 +1,5 @@
-//! Rows 62 to 67: which hooks are called before and after which method, in which order, and how.
+//! Web hooks (docs/behaviour.md#row-62 to #row-67): which hooks are called before and after which method, in which
+//! order, and how.
 
 use super::*;
 
@@ -31,7 +32,7 @@ fn row_62_registration_ends_with_the_hooks_and_a_session() {
     assert_eq!(urls(&after["code"]), ["all", "code", "show_verification_ui", "session"]);
     assert_eq!(urls(&after["oidc"]), ["all", "oidc", "session"]);
     assert!(after.get("webauthn").is_none() && after.get("passkey").is_none());
-    assert!(after.get("hooks").is_none(), "row 65: those of a method would hide them");
+    assert!(after.get("hooks").is_none(), "those of a method would hide them (docs/behaviour.md#row-65)");
 
     facts.options.enable_verification = false;
     facts.options.enable_passwordless_login_method = true;

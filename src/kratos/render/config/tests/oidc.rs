@@ -1,4 +1,4 @@
-//! Rows 75 and 76: the external providers and their claim mappers.
+//! docs/behaviour.md#row-75 and #row-76: the external providers and their claim mappers.
 
 use base64::Engine;
 

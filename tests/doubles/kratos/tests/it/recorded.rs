@@ -1,23 +1,17 @@
-//! Outputs beside the recordings of the original. `KRATOS_OPERATOR_RECORDINGS` names the folder that holds `kratos/`;
-//! without it these tests say that they are skipped.
+//! Outputs beside the recordings of the original.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::world::*;
 
-fn recordings() -> Option<PathBuf> {
-    let folder =
-        std::env::var_os("KRATOS_OPERATOR_RECORDINGS").map(|folder| PathBuf::from(folder).join("kratos"));
-    if folder.is_none() {
-        println!("skipped: KRATOS_OPERATOR_RECORDINGS is not set");
-    }
-    folder
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings/kratos")
 }
 
-fn read(folder: &std::path::Path, name: &str) -> String {
+fn read(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -43,7 +37,7 @@ fn plain(usage: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn migrations_print_what_the_original_prints() {
-    let Some(folder) = recordings() else { return };
+    let folder = recordings();
     let world = World::new();
     let database = world.database("db").await;
     let same = |release: &str, args: &str, name: &str| {
@@ -81,7 +75,7 @@ async fn migrations_print_what_the_original_prints() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_migrations_is_that_of_the_original() {
-    let Some(folder) = recordings() else { return };
+    let folder = recordings();
     let world = World::new();
     let database = world.database("db").await;
     database.migrate(MIDDLE);
@@ -101,7 +95,7 @@ async fn the_list_of_migrations_is_that_of_the_original() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_print_what_the_original_prints() {
-    let Some(folder) = recordings() else { return };
+    let folder = recordings();
     let none = Database { dsn: String::new() };
     let got = none.run(NEW, "migrate sql up --yes");
     assert_eq!(plain(&got.out), plain(&read(&folder, "err_noe.out")));
@@ -256,7 +250,7 @@ fn changes() -> Vec<Step> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_answers_what_the_original_answers() {
-    let Some(folder) = recordings() else { return };
+    let folder = recordings();
     let world = World::new();
     for (release, prefix) in [(MIDDLE, "api25"), (NEW, "api")] {
         let database = world.database(prefix).await;

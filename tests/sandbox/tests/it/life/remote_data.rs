@@ -56,8 +56,15 @@ fn a_secret_is_waited_for_read_anew_and_forgotten_with_its_relation() {
         assert!(status(&sandbox, 0).contains("port is no number"), "{}", status(&sandbox, 0));
         assert_eq!(variable(&sandbox, "COURIER_SMTP_CONNECTION_URI").await, uri("p%40ss%2Fw%3Ard"));
         juju(&sandbox, &format!("remove-relation {id}")).await;
-        assert_eq!(variable(&sandbox, "COURIER_SMTP_CONNECTION_URI").await, None, "weakness 24");
-        assert!(!is_active(&sandbox, 0, "courier").await, "weakness 22: no server is made up");
+        assert_eq!(
+            variable(&sandbox, "COURIER_SMTP_CONNECTION_URI").await,
+            None,
+            "docs/behaviour.md#weakness-24"
+        );
+        assert!(
+            !is_active(&sandbox, 0, "courier").await,
+            "no server is made up (docs/behaviour.md#weakness-22)"
+        );
     });
 }
 

@@ -126,7 +126,7 @@ pub async fn play(
     let mut begun = Instant::now();
     let mut channels: HashMap<String, Channel> = HashMap::new();
     let mut last = 0.0;
-    for event in timeline {
+    for (index, event) in timeline.iter().enumerate() {
         let name = event["ch"].as_str().unwrap_or_default();
         let op = event["op"].as_str().unwrap_or_default();
         let at = event["t_ms"].as_f64().unwrap_or_default();
@@ -151,6 +151,7 @@ pub async fn play(
                 channels.get_mut(name).ok_or_else(|| format!("{name} is not connected"))?,
                 op,
                 &event["data"],
+                is_followed_at_once(event, timeline.get(index + 1)),
             )
             .await;
         }
@@ -207,7 +208,13 @@ async fn ask(double: &Double, compare: &Mutex<Compare>, event: &Value, change: &
     compare.lock().expect("no panic").json(op, &event["data"], &actual)
 }
 
-async fn act(channel: &mut Channel, op: &str, data: &Value) {
+/// Whether the client sent the next frame of the same websocket at the same time.
+fn is_followed_at_once(event: &Value, next: Option<&Value>) -> bool {
+    next.is_some_and(|next| ["ch", "dir", "t_ms"].iter().all(|key| next[key] == event[key]))
+}
+
+/// Does what the client did. A frame that `waits` goes out with the next one: nothing may come between them here either.
+async fn act(channel: &mut Channel, op: &str, data: &Value, waits: bool) {
     if op.starts_with("DROP") {
         channel.dropped = true;
         channel.reader.abort();
@@ -228,7 +235,8 @@ async fn act(channel: &mut Channel, op: &str, data: &Value) {
     };
     if let Some(sink) = &mut channel.sink {
         // Sending into an ended connection is what the recorded client did too, now and then.
-        let _ = tokio::time::timeout(Duration::from_secs(5), sink.send(message)).await;
+        let send = async { if waits { sink.feed(message).await } else { sink.send(message).await } };
+        let _ = tokio::time::timeout(Duration::from_secs(5), send).await;
     }
 }
 

@@ -3,13 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::dispatch;
 use crate::charm::apply::apply;
 use crate::charm::desired::desired;
 use crate::charm::observed::StoredSecret;
 use crate::charm::situation::{Parsed, Situation};
 use crate::charm::status::status;
 use crate::charm::tests::ready;
+use crate::dispatch::dispatch;
 use crate::juju::transport::Call;
 use crate::juju::{self, Agent, CommandOutput, Context, Environment, Transport};
 use crate::kratos::Place;
