@@ -54,7 +54,8 @@ fn declared(line: &str) -> Option<(&str, bool)> {
         .iter()
         .find_map(|word| Some((word, public.unwrap_or(line).strip_prefix(word)?)))?;
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-    Some((&rest[..end], public.is_some()))
+    // A macro names its types elsewhere.
+    (end > 0).then_some((&rest[..end], public.is_some()))
 }
 
 #[test]

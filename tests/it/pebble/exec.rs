@@ -1,6 +1,7 @@
 //! Commands against a daemon that plays back what a real one sent on its websockets, or breaks off.
 
-use super::{answer, read_request, recordings, run_within};
+use super::ended::run_within;
+use super::{answer, read_request, recordings};
 use base64::Engine;
 use futures_util::{SinkExt, StreamExt};
 use kratos_operator::pebble::{Client, Error, ExecRequest, Output};

@@ -1,15 +1,15 @@
 //! A daemon made of canned answers: given raw HTTP answers, it hands out one per connection on a unix socket
 //! and keeps the requests.
 
+mod ended;
 mod exec;
 mod recordings;
 mod transport;
 
-use kratos_operator::pebble::{Client, Error, ExecRequest, Output};
+use kratos_operator::pebble::Client;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
@@ -93,29 +93,4 @@ pub async fn read_request(stream: &mut UnixStream) -> Vec<u8> {
             return request;
         }
     }
-}
-
-/// What a command that ran to its end left.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ended {
-    pub code: i64,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-}
-
-/// Runs a command to its end, for at most `limit`; it is killed after that.
-pub async fn run_within(client: &Client, request: ExecRequest, limit: Duration) -> Result<Ended, Error> {
-    let mut process = client.exec(request).await?;
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let gather = async {
-        while let Some(piece) = process.next_output().await {
-            match piece {
-                Output::Stdout(bytes) => stdout.extend(bytes),
-                Output::Stderr(bytes) => stderr.extend(bytes),
-            }
-        }
-    };
-    // What is still under way at the limit is waited for no more: `wait` says so.
-    let _in_time = tokio::time::timeout(limit, gather).await;
-    Ok(Ended { code: process.wait(limit).await?, stdout, stderr })
 }

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::section::{Effect, Section};
+use super::section::{Section, TakesEffect};
 use crate::kratos::facts::Facts;
 use crate::kratos::facts::schema_set::SchemaSet;
 use crate::kratos::render::notes::{Note, Source, shown};
@@ -34,7 +34,7 @@ struct SchemaUrl {
 
 impl Section for Identity {
     const KEY: &'static str = "identity";
-    const EFFECT: Effect = Effect::Live;
+    const EFFECT: TakesEffect = TakesEffect::Live;
 }
 
 impl Identity {

@@ -24,7 +24,7 @@ use self::hooks::FlowHooks;
 use self::identity::Identity;
 use self::methods::Methods;
 use self::pages::Pages;
-use self::section::{Effect, Section};
+use self::section::{Section, TakesEffect};
 use self::serve::Serve;
 use self::usable::Usable;
 use super::notes::Note;
@@ -55,16 +55,16 @@ struct Selfservice {
 
 impl Section for Selfservice {
     const KEY: &'static str = "selfservice";
-    const EFFECT: Effect = Effect::Live;
+    const EFFECT: TakesEffect = TakesEffect::Live;
 }
 
 /// Every section of the file, as it is declared beside its type.
-const SECTIONS: [(&str, Effect); 3] =
+const SECTIONS: [(&str, TakesEffect); 3] =
     [(Identity::KEY, Identity::EFFECT), (Selfservice::KEY, Selfservice::EFFECT), (Serve::KEY, Serve::EFFECT)];
 
 /// Whether a running Kratos follows a change below this top-level key of the file.
 pub fn is_live(key: &str) -> bool {
-    SECTIONS.contains(&(key, Effect::Live))
+    SECTIONS.contains(&(key, TakesEffect::Live))
 }
 
 impl KratosConfig {

@@ -2,7 +2,7 @@
 
 /// What a change of a section takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum TakesEffect {
     /// A running Kratos follows it (measured on v1.3.1, v25.4.0 and v26.2.0).
     Live,
     /// Kratos reads it at its start only.
@@ -13,5 +13,5 @@ pub enum Effect {
 /// does less harm than a setting that never takes effect.
 pub trait Section {
     const KEY: &'static str;
-    const EFFECT: Effect;
+    const EFFECT: TakesEffect;
 }

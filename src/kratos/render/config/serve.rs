@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::section::{Effect, Section};
+use super::section::{Section, TakesEffect};
 use crate::kratos::facts::Facts;
 use crate::kratos::names::{ADMIN_PORT, PUBLIC_PORT};
 
@@ -20,7 +20,7 @@ struct Listener {
 
 impl Section for Serve {
     const KEY: &'static str = "serve";
-    const EFFECT: Effect = Effect::AtStart;
+    const EFFECT: TakesEffect = TakesEffect::AtStart;
 }
 
 impl Serve {

@@ -19,5 +19,6 @@ mod described;
 mod kubernetes;
 mod life;
 mod model;
+mod orphan;
 mod pack;
 mod postgres;

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
-use super::{Told, start, stop};
+use super::{TaskResult, start, stop};
 use crate::{
     body::Fields,
     changes::New,
@@ -160,7 +160,7 @@ async fn lane(daemon: &Arc<Daemon>, change: u64, tasks: Vec<(u64, String)>, star
             good = false;
             continue;
         }
-        let told: Told =
+        let told: TaskResult =
             if starting { start(daemon, task, &name, aborted).await } else { stop(daemon, &name).await };
         let result = told.map(|line| {
             if let Some(line) = line {

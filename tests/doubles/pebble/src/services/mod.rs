@@ -88,7 +88,7 @@ pub struct Services {
 }
 
 /// A line for the task's log, or the reason of its failure.
-pub type Told = Result<Option<String>, String>;
+pub type TaskResult = Result<Option<String>, String>;
 
 impl Services {
     /// The JSON of `GET /v1/services`, sorted by name; `names` empty is all of them.
@@ -185,7 +185,12 @@ impl Services {
 }
 
 /// Performs a start task: a service that runs already is left alone, others are spawned and watched for a second.
-pub async fn start(daemon: &Arc<Daemon>, task: u64, name: &str, mut aborted: watch::Receiver<bool>) -> Told {
+pub async fn start(
+    daemon: &Arc<Daemon>,
+    task: u64,
+    name: &str,
+    mut aborted: watch::Receiver<bool>,
+) -> TaskResult {
     let (generation, early) = {
         let config = lock(&daemon.plan).sections().services.get(name).cloned();
         let config = config.ok_or_else(|| format!("cannot find service {name:?} in plan"))?;
@@ -256,7 +261,7 @@ pub async fn start(daemon: &Arc<Daemon>, task: u64, name: &str, mut aborted: wat
 }
 
 /// Performs a stop task: SIGTERM to the group, SIGKILL after the kill delay, given up five seconds later.
-pub async fn stop(daemon: &Arc<Daemon>, name: &str) -> Told {
+pub async fn stop(daemon: &Arc<Daemon>, name: &str) -> TaskResult {
     let (pid, kill_delay, mut stopped) = {
         let mut records = lock(&daemon.services.records);
         let Some(record) = records.get_mut(name) else {

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use sandbox::container::{Container, ContainerSpec, MARKER};
 use sandbox::programs::{Kratos, Program};
@@ -35,14 +34,6 @@ fn processes(dir: &Path) -> Vec<String> {
         environment.split(|byte| *byte == 0).any(|line| line == marker.as_bytes())
     });
     pids.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

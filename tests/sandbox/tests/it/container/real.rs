@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use sandbox::container::{Container, ContainerSpec};
 use sandbox::programs::{self, Program};
 
-use super::{processes, spec, wait_until};
+use super::{processes, spec};
+use crate::orphan::wait_until;
 
 /// PEBBLE_BIN, or the double.
 fn pebble() -> PathBuf {

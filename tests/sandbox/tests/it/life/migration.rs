@@ -186,22 +186,30 @@ fn every_known_release_can_be_upgraded_to_the_newest() {
     }
 }
 
+/// Upgrades, and starts a migration that waits for a report. Gives the session of the report, and one that sees both.
+async fn migration_behind_a_report(
+    sandbox: &Sandbox,
+    newest: &str,
+) -> (tokio_postgres::Client, tokio_postgres::Client) {
+    juju(sandbox, &format!("refresh kratos --channel {newest}")).await;
+    let report = session(sandbox).await;
+    report.batch_execute(REPORT).await.unwrap();
+    // A session sees others as they were when its transaction first looked.
+    let operator = session(sandbox).await;
+    juju(sandbox, "run kratos/leader run-migration timeout=60 --background").await;
+    let waiting = "SELECT 1 FROM pg_stat_activity
+                   WHERE application_name LIKE 'kratos-migrate%' AND wait_event_type = 'Lock'";
+    eventually("the migration waits", async || !operator.query(waiting, &[]).await.unwrap().is_empty()).await;
+    (report, operator)
+}
+
 #[test]
 fn a_workload_that_dies_in_a_migration_leaves_nothing_behind() {
     let Some((older, newest)) = upgrade() else { return };
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 1).await;
         register(&sandbox, 0, "ada@example.com").await;
-        juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
-        let report = session(&sandbox).await;
-        report.batch_execute(REPORT).await.unwrap();
-        // A session sees others as they were when its transaction first looked.
-        let operator = session(&sandbox).await;
-        juju(&sandbox, "run kratos/leader run-migration timeout=60 --background").await;
-        let waiting = "SELECT 1 FROM pg_stat_activity
-                       WHERE application_name LIKE 'kratos-migrate%' AND wait_event_type = 'Lock'";
-        eventually("the migration waits", async || !operator.query(waiting, &[]).await.unwrap().is_empty())
-            .await;
+        let (report, operator) = migration_behind_a_report(&sandbox, &newest).await;
 
         let container = sandbox.container("kratos/0").unwrap();
         let image = container.lock().unwrap().image().clone();
@@ -229,16 +237,7 @@ fn a_charm_that_is_killed_in_a_migration_leaves_what_the_next_dispatch_mends() {
     let Some((older, newest)) = upgrade() else { return };
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 1).await;
-        juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;
-        let report = session(&sandbox).await;
-        report.batch_execute(REPORT).await.unwrap();
-        // A session sees others as they were when its transaction first looked.
-        let operator = session(&sandbox).await;
-        juju(&sandbox, "run kratos/leader run-migration timeout=60 --background").await;
-        let waiting = "SELECT 1 FROM pg_stat_activity
-                       WHERE application_name LIKE 'kratos-migrate%' AND wait_event_type = 'Lock'";
-        eventually("the migration waits", async || !operator.query(waiting, &[]).await.unwrap().is_empty())
-            .await;
+        let (report, operator) = migration_behind_a_report(&sandbox, &newest).await;
 
         // Juju sends SIGKILL to the charm's process and to nothing else.
         juju(&sandbox, "cancel-task 2").await;

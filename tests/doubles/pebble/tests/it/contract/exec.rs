@@ -2,7 +2,8 @@
 //!
 //! Runs against the sandbox's double, or against a real Pebble when PEBBLE_BIN names its binary.
 
-use super::{Daemon, Ended, PATIENCE, Stray, alive, run_within, sh, until};
+use super::ended::{Ended, run_within};
+use super::{Daemon, PATIENCE, Stray, alive, sh, until};
 use kratos_operator::pebble::{Error, ExecRequest, Output, Process};
 use std::time::{Duration, Instant};
 

@@ -2,10 +2,12 @@
 //! double.
 
 mod daemon;
+#[path = "../../../../../it/pebble/ended.rs"]
+mod ended;
 mod exec;
 mod files;
 
-use kratos_operator::pebble::{Change, ChangeId, Client, Error, ExecRequest, Layer, Output};
+use kratos_operator::pebble::{Change, ChangeId, Client, Error, ExecRequest, Layer};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::future::Future;
@@ -123,31 +125,6 @@ fn spawn(dir: &Path) -> Child {
 /// A command that is run by a shell.
 pub fn sh(script: &str) -> ExecRequest {
     ExecRequest::new(["/bin/sh", "-c", script])
-}
-
-/// What a command that ran to its end left.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ended {
-    pub code: i64,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-}
-
-/// Runs a command to its end, for at most `limit`; it is killed after that.
-pub async fn run_within(client: &Client, request: ExecRequest, limit: Duration) -> Result<Ended, Error> {
-    let mut process = client.exec(request).await?;
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let gather = async {
-        while let Some(piece) = process.next_output().await {
-            match piece {
-                Output::Stdout(bytes) => stdout.extend(bytes),
-                Output::Stderr(bytes) => stderr.extend(bytes),
-            }
-        }
-    };
-    // What is still under way at the limit is waited for no more: `wait` says so.
-    let _in_time = tokio::time::timeout(limit, gather).await;
-    Ok(Ended { code: process.wait(limit).await?, stdout, stderr })
 }
 
 /// Polls a condition until it holds.
