@@ -213,9 +213,9 @@ impl Drop for Background {
     }
 }
 
-/// Asks until there is an answer, for at most half a minute.
+/// Asks until there is an answer, for at most two minutes.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         if let Some(answer) = ask().await {
             return answer;

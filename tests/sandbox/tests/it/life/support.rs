@@ -156,9 +156,9 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap()
 }
 
-/// Asks until it holds, for at most half a minute.
+/// Asks until it holds, for at most two minutes.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = std::time::Instant::now() + Duration::from_secs(120);
     while !holds().await {
         assert!(std::time::Instant::now() < deadline, "{what}: this did not happen");
         tokio::time::sleep(Duration::from_millis(20)).await;
