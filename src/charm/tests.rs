@@ -2,6 +2,7 @@
 
 mod databags;
 mod database;
+mod notices;
 mod remote_data;
 mod services;
 mod statuses;
@@ -18,9 +19,9 @@ use super::migrate;
 use super::observe::needs;
 use super::observed::{Container, Observed, SchemaKnowledge, SecretValues, StoredSecret, Version, Workload};
 use super::situation::{Parsed, Situation};
-use crate::integrations::SecretContent;
 use crate::integrations::database::DatabaseRelation;
 use crate::integrations::peers::PeerRelation;
+use crate::integrations::{SecretContent, sample};
 use crate::juju::{Bag, Context, Databag, Environment, Event, Port, Status, StatusKind};
 use crate::kratos::names::{CA_PATH, CONFIG_PATH, STAMP_PATH};
 use crate::kratos::{Place, Secret, WorkloadVersion};
@@ -259,9 +260,14 @@ fn a_program_that_cannot_tell_is_trusted_after_it_migrated() {
 
 #[test]
 fn nothing_in_debug_output_is_secret() {
-    let observed = started(ready());
+    let mut observed = started(ready());
+    let provider = r#"[{"provider": "google", "client_id": "c", "client_secret": "client-key", "id": "g"}]"#;
+    observed.relations.push(sample::relation("kratos-external-idp:4", &[("providers", provider)]));
+    assert!(running(&observed).files[CONFIG_PATH].as_ref().unwrap().contains("client-key"));
     let text = format!("{observed:?}{:?}", desired(&observed));
-    for secret in ["sesame", "cookie-of-before", "cookie-of-now", "default-of-now", "cipher-of-now"] {
+    for secret in
+        ["client-key", "sesame", "cookie-of-before", "cookie-of-now", "default-of-now", "cipher-of-now"]
+    {
         assert!(!text.contains(secret), "{secret} is shown");
     }
     assert!(matches!(observed.context.event, Event::ConfigChanged));

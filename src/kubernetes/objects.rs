@@ -1,6 +1,6 @@
 //! The objects of the Kubernetes API, as far as they are read: the names are the API's.
 //!
-//! Each field may be missing or null, as the API leaves out what is empty.
+//! A field that is an `Option` may be missing or null, as the API leaves out what is empty; a list may be missing.
 
 use std::collections::BTreeMap;
 

@@ -227,9 +227,11 @@ async fn shown_with(
     });
     let agent = Agent::with_transport(transport.clone());
     let base = format!("http://{}", server.address);
+    // Only a server that is meant to be late may be late, however busy the machine is.
+    let limit = if world.0 == "slow server" { Duration::from_millis(700) } else { Duration::from_secs(30) };
     let action = IdentityAction {
         agent: &agent,
-        admin: Admin::at(base.clone(), base, Duration::from_millis(700)),
+        admin: Admin::at(base.clone(), base, limit),
         pebble,
         place,
         dsn,

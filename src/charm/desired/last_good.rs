@@ -14,8 +14,8 @@ use crate::charm::observed::Container;
 use crate::kratos::names::{COURIER, KRATOS, LAST_GOOD_PATH, STAMP_PATH};
 use crate::pebble::Service;
 
-/// Files and services that ran.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Files and services that ran. No `Debug`: files hold secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastGood {
     files: Files,
     /// `None`: those that should run now.

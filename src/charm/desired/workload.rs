@@ -3,6 +3,7 @@
 //! A running Kratos is left alone while anything is in doubt; it is stopped only when its database is gone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::stamp::{Files, Stamp};
 use crate::charm::observed::Observed;
@@ -26,8 +27,8 @@ pub enum DesiredService {
     Running(Running),
 }
 
-/// Services that should run, and with what.
-#[derive(Clone, Debug)]
+/// Services that should run, and with what. `Debug` names the files, whose contents may be secret.
+#[derive(Clone)]
 pub struct Running {
     pub layer: Layer,
     pub files: Files,
@@ -38,6 +39,17 @@ pub struct Running {
     pub revision: Option<String>,
     /// The URLs of the identity schemas in the file, by their ids.
     pub schemas: Urls,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Running")
+            .field("layer", &self.layer)
+            .field("files", &self.files.keys())
+            .field("is_courier", &self.is_courier)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Decides what the services should be doing.

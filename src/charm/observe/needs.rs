@@ -3,8 +3,8 @@
 use crate::charm::observed::{Cluster, ConfigMaps, Container, Observed};
 use crate::charm::situation::{Notice, Notices, Parsed, due_limits, is_active, is_unready, local_blockers};
 use crate::integrations::database::Answer;
-use crate::integrations::{Relation, kratos_info};
-use crate::juju::{Event, WorkloadEventKind};
+use crate::integrations::{Relation, kratos_info, peers};
+use crate::juju::{Event, RelationEventKind, WorkloadEventKind};
 use crate::kubernetes::Standing;
 
 /// Whether `kratos version` has to be run: a container in which Kratos serves was asked before it was started, any other may
@@ -40,8 +40,14 @@ fn is_schema_in_doubt(observed: &Observed, container: &Container) -> bool {
 /// Whether the ConfigMaps have to be read: to render the configuration, to make them early (docs/behaviour.md#row-15
 /// and #row-16), and to see whether trust was given since the last dispatch.
 pub fn config_maps(observed: &Observed, parsed: &Parsed) -> bool {
-    let is_early =
-        matches!(observed.context.event, Event::Install | Event::UpgradeCharm | Event::LeaderElected);
+    let is_early = match &observed.context.event {
+        Event::Install | Event::UpgradeCharm | Event::LeaderElected => true,
+        // At install there is no peer relation yet that could keep a notice.
+        Event::Relation(event) => {
+            event.kind == RelationEventKind::Created && event.endpoint == peers::ENDPOINT
+        }
+        _ => false,
+    };
     observed.is_leader && (is_early || is_any_unnamed(observed, parsed))
         || Notices::kept(observed).has_any(&[Notice::Trust])
         || local_blockers(observed, parsed).is_empty()

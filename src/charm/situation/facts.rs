@@ -26,8 +26,7 @@ pub struct StoredData {
     pub providers: Result<Providers, String>,
 }
 
-/// The facts, and what they render to.
-#[derive(Debug)]
+/// The facts, and what they render to. No `Debug`: the configuration holds secrets.
 pub struct KratosSettings {
     pub facts: Facts,
     /// The text of kratos.yaml without its revision and without schemas that are kept.

@@ -26,8 +26,11 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
 
         let report = session(&sandbox).await;
         report.batch_execute(REPORT).await.unwrap();
-        let output = action_fails(&sandbox, "run kratos/leader run-migration timeout=2 force=true").await;
-        assert!(output.contains("stopped at the timeout of 2 s") && output.contains("timeout=4"), "{output}");
+        let output = action_fails(&sandbox, "run kratos/leader run-migration timeout=10 force=true").await;
+        assert!(
+            output.contains("stopped at the timeout of 10 s") && output.contains("timeout=20"),
+            "{output}"
+        );
         let pid: i32 = report.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         assert!(output.contains(&format!("it waited for pid {pid} (user ")), "{output}");
         let rows =
