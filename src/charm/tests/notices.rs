@@ -49,7 +49,7 @@ fn keeps(observed: &mut Observed, notices: &str) {
 async fn a_notice_is_written_once_and_deleted_once() {
     let mut observed = untrusted();
     let line =
-        |value: &str| format!("relation-set -r kratos-peers:0 --file - \"kubernetes_notices\": {value}");
+        |value: &str| format!("relation-set -r kratos-peers:0 --file - {{\"kubernetes_notices\": {value}}}");
     assert_eq!(written(&observed).await, [line(r#""[\"trust\"]""#)]);
     keeps(&mut observed, r#"["trust"]"#);
     let none: [String; 0] = [];
