@@ -84,6 +84,13 @@ fn build() -> Result<()> {
     if std::env::current_exe()?.components().any(|part| part.as_os_str() == "release") {
         command.arg("--release");
     }
+    // Cargo describes this package to its programs. A build script that looks at the same variables would run again at each
+    // change between inside and outside, and half of the crates be compiled anew.
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|described| name.starts_with(described)) {
+            command.env_remove(name);
+        }
+    }
     let status = command.status().context("cannot run cargo")?;
     if !status.success() {
         bail!("cargo could not build the programs of the sandbox");
