@@ -36,7 +36,7 @@ const MOST_TRIES: usize = 100;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Migrates. Returns when the process and its sessions are gone, some seconds after the timeout at the latest, and
-/// the fence is down. `asked` is what the program told before, if it was asked. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
+/// the fence is down. `asked` is the earlier listing of the program, if there is one. `quiesce` ends what must not run on a database that changes; it is awaited when nothing can refuse
 /// the run any more, and only if there is something to migrate.
 pub async fn run(
     kratos: &Kratos,

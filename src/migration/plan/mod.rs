@@ -47,7 +47,7 @@ const SEARCH: &str = "SET statement_timeout = '10s'";
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
 /// by a newer Kratos; and with a program so old that what is pending cannot be told (before v25, but for v1.3.1).
 ///
-/// `asked` is what the program told before, if it was asked.
+/// `asked` is the earlier listing of the program, if there is one.
 pub async fn plan(
     kratos: &Kratos,
     version: &WorkloadVersion,

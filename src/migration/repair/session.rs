@@ -2,7 +2,7 @@
 //!
 //! Given a Kratos program and its database, [`diagnose_now`] looks and changes nothing. [`repair_now`] takes the
 //! migration lock, ends what an earlier run left, raises the fence, repairs, looks again, and lifts the fence
-//! whatever happened. `asked` is what the program told before, if it was asked.
+//! whatever happened. `asked` is the earlier listing of the program, if there is one.
 
 use std::borrow::Cow;
 

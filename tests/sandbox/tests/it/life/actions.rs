@@ -32,7 +32,7 @@ async fn refreshed(sandbox: &Sandbox, older: &str, newest: &str, units: u32) {
 
 #[test]
 fn a_migration_is_planned_guarded_and_recorded() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         refreshed(&sandbox, &older, &newest, 2).await;
         let recorded = runs(&sandbox).len();
@@ -111,7 +111,7 @@ fn the_record_keeps_ten_and_survives_nonsense() {
 
 #[test]
 fn the_database_shows_how_it_stands() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         refreshed(&sandbox, &older, &newest, 1).await;
         let output = juju(&sandbox, "run kratos/leader show-migrations").await;
@@ -131,10 +131,9 @@ fn the_database_shows_how_it_stands() {
 fn a_migration_that_is_done_and_not_booked_is_repaired() {
     let mut channels = channels();
     let newest = channels.pop().unwrap();
-    let Some(older) = channels.into_iter().find(|channel| channel.starts_with("1.3")) else {
-        println!("skipped: the wedge is built on Kratos v1.3");
-        return;
-    };
+    let older = channels.into_iter().find(|channel| channel.starts_with("1.3"));
+    let older = older
+        .expect("the wedge is built on Kratos v1.3: name one by KRATOS_BIN_OLD, or no real program at all");
     with_sandbox(async |sandbox| {
         refreshed(&sandbox, &older, &newest, 2).await;
         let output = juju(&sandbox, "run kratos/leader repair-migration").await;

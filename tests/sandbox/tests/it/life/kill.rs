@@ -129,7 +129,7 @@ impl Snapshot {
 
 #[test]
 fn killed_at_any_hook_command_of_the_action_the_next_dispatches_converge() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 1).await;
         juju(&sandbox, &format!("refresh kratos --channel {newest}")).await;

@@ -12,7 +12,7 @@ const REPORT: &str = "BEGIN; SELECT count(*) FROM courier_messages";
 
 #[test]
 fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 2).await;
         register(&sandbox, 0, "ada@example.com").await;
@@ -56,7 +56,7 @@ fn an_upgrade_waits_for_the_action_stops_in_time_and_goes_on() {
 
 #[test]
 fn an_action_asks_the_program_once_for_its_migrations() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 1).await;
         register(&sandbox, 0, "ada@example.com").await;
@@ -121,7 +121,7 @@ fn weaknesses_29_and_30_what_cannot_be_run_is_refused_with_its_remedy() {
 
 #[test]
 fn an_older_kratos_is_not_started_on_a_newer_schema() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &newest, 1).await;
         juju(&sandbox, &format!("refresh kratos --channel {older}")).await;
@@ -208,7 +208,7 @@ async fn migration_behind_a_report(
 
 #[test]
 fn a_workload_that_dies_in_a_migration_leaves_nothing_behind() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 1).await;
         register(&sandbox, 0, "ada@example.com").await;
@@ -237,7 +237,7 @@ fn a_workload_that_dies_in_a_migration_leaves_nothing_behind() {
 
 #[test]
 fn a_charm_that_is_killed_in_a_migration_leaves_what_the_next_dispatch_mends() {
-    let Some((older, newest)) = upgrade() else { return };
+    let (older, newest) = upgrade();
     with_sandbox(async |sandbox| {
         deploy(&sandbox, &older, 1).await;
         let (report, operator) = migration_behind_a_report(&sandbox, &newest).await;
