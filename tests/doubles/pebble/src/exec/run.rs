@@ -8,7 +8,7 @@ use std::{os::fd::OwnedFd, process::Stdio, sync::Arc, time::Duration};
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{
-    SinkExt as _, StreamExt as _,
+    FutureExt as _, SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
 use nix::sys::signal::Signal;
@@ -18,6 +18,7 @@ use tokio::{
     net::unix::pipe,
     process::Child,
     sync::{mpsc, watch},
+    task::unconstrained,
 };
 
 use super::{Handle, Job};
@@ -242,27 +243,44 @@ async fn send(output: Output, mut reaped: watch::Receiver<bool>) -> SplitSink<We
 async fn receive(input: Input) -> SplitStream<WebSocket> {
     let Input { mut stream, to } = input;
     let Ok(mut to) = pipe::Sender::from_owned_fd(to) else { return stream };
-    while let Some(Ok(message)) = stream.next().await {
-        match message {
-            Message::Binary(bytes) => {
-                if to.write_all(&bytes).await.is_err() {
+    let mut read_ahead = None;
+    loop {
+        let next = match read_ahead.take() {
+            Some(next) => next,
+            None => stream.next().await,
+        };
+        match next {
+            Some(Ok(Message::Binary(bytes))) => {
+                // Pebble answers a close frame that came together with the bytes before the process can echo them, and
+                // sends no output after its answer.
+                read_ahead = unconstrained(stream.next()).now_or_never();
+                let closes = matches!(read_ahead, Some(Some(Ok(Message::Close(_)))));
+                if closes {
+                    answer_close(&mut stream).await;
+                }
+                if to.write_all(&bytes).await.is_err() || closes {
                     break;
                 }
             }
-            Message::Text(text) => match command(text.as_bytes()).as_deref() {
+            Some(Ok(Message::Text(text))) => match command(text.as_bytes()).as_deref() {
                 Some("end") => break,
                 _ => tracing::warn!("ignored text on stdio: {text:?}"),
             },
-            Message::Close(_) => {
+            Some(Ok(Message::Close(_))) => {
                 drop(to);
-                // Reading on sends the close frame back.
-                let _ = stream.next().await;
-                return stream;
+                answer_close(&mut stream).await;
+                break;
             }
-            Message::Ping(_) | Message::Pong(_) => {}
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Err(_)) | None => break,
         }
     }
     stream
+}
+
+/// Sends the close frame back, which the websocket does when it is read on.
+async fn answer_close(stream: &mut SplitStream<WebSocket>) {
+    let _ = stream.next().await;
 }
 
 fn command(text: &[u8]) -> Option<String> {
