@@ -91,6 +91,14 @@ async fn on_scratch(
 ) -> Result<Replay, String> {
     let Subject { kratos, version, known, .. } = subject;
     let connection = Connection::open(dsn, NAME, CONNECT).await.map_err(text)?;
+    // A proxy may lead every name to one database: nothing is made, and no program started, before this is known.
+    check_apart(&connection, dsn, UNUSED).await?;
+    execute(
+        &connection,
+        &format!("CREATE SCHEMA kratos_plan; CREATE TABLE kratos_plan.{} ()", dsn.database()),
+    )
+    .await?;
+    check_again(dsn, &format!("{OURS} AND {UNUSED}")).await?;
     let schema = row_text(production, "SELECT quote_ident(current_schema())").await?;
     if let Some(schema) = schema {
         execute(&connection, &format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
@@ -103,6 +111,7 @@ async fn on_scratch(
         return Ok(Replay { seconds, traces, autocommit: outside_of_transactions(&log) });
     }
     kratos.up(version, dsn, LIMIT).await.map_err(text)?;
+    check_again(dsn, OURS).await?;
     kratos.down(dsn, steps, LIMIT).await.map_err(text)?;
     execute(&connection, TRACER).await?;
     let before = relations(&connection, "SELECT '', * FROM kratos_plan.relations").await?;
@@ -110,6 +119,29 @@ async fn on_scratch(
     let traces = traces(&connection, &before, replayed).await?;
     connection.close().await;
     Ok(Replay { seconds, traces, autocommit: outside_of_transactions(&log) })
+}
+
+/// No program ever migrated the database.
+const UNUSED: &str = "NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = 'schema_migration')";
+/// Our token, a table with the random name of the database, is there: it is the same database of the same server.
+const OURS: &str = "pg_catalog.to_regclass('kratos_plan.' || $1) IS NOT NULL";
+
+/// Asks whether `connection` led to the database that `dsn` names, and whether `condition` holds in it.
+async fn check_apart(connection: &Connection, dsn: &Dsn, condition: &str) -> Result<(), String> {
+    let sql = format!("SELECT pg_catalog.current_database() = $1::text AND {condition}");
+    let row = connection.query_one(&sql, &[&dsn.database()]).await.map_err(text)?;
+    if connection.get(&row, 0).map_err(text)? {
+        return Ok(());
+    }
+    Err("a connection to it leads to another database, as through a proxy that maps names".to_owned())
+}
+
+/// The same on a connection of its own, opened as the program opens its own.
+async fn check_again(dsn: &Dsn, condition: &str) -> Result<(), String> {
+    let connection = Connection::open(dsn, NAME, CONNECT).await.map_err(text)?;
+    check_apart(&connection, dsn, condition).await?;
+    connection.close().await;
+    Ok(())
 }
 
 /// Migrates; returns the seconds that it took, and the log.
@@ -121,7 +153,6 @@ async fn timed_up(subject: &Subject<'_>, dsn: &Dsn) -> Result<(f64, String), Str
 
 /// Kept in a schema of its own, which is left out of what it looks at.
 const TRACER: &str = "
-CREATE SCHEMA kratos_plan;
 CREATE VIEW kratos_plan.relations AS
     SELECT c.oid AS relation, CASE WHEN c.relkind IN ('r', 'p', 'm') THEN c.relname::text END AS name,
            coalesce(i.indrelid, c.oid) AS on_table, c.relfilenode AS file

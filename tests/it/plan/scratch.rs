@@ -4,6 +4,7 @@ use kratos_operator::migration::Failure;
 use kratos_operator::migration::plan::{Method, Mode, plan};
 use kratos_operator::postgres::scratch::{Scratch, sweep};
 
+use super::proxy;
 use super::support::{block_on, open, shared, sql, version};
 
 #[test]
@@ -125,5 +126,28 @@ fn a_program_that_does_not_list_its_migrations_is_not_asked() {
         let missing = server.kratos("missing");
         let error = plan(&missing, &version("v26.2.0"), &database.dsn, None).await.unwrap_err();
         assert_eq!(error.kind(), "program");
+    });
+}
+
+#[test]
+fn a_plan_through_a_proxy_that_maps_every_name_to_production_changes_nothing() {
+    block_on(async {
+        let server = shared();
+        let served = server.served(1).await;
+        let endpoint = &served.dsn.endpoints()[0];
+        let port = proxy::start(format!("{}:{}", endpoint.host, endpoint.port), served.name.clone()).await;
+        let production = open(&served.dsn).await;
+        let state = "SELECT (SELECT count(*) FROM schema_migration),
+                            (SELECT count(*) FROM pg_namespace WHERE nspname = 'kratos_plan')";
+        let state = async || {
+            let row = production.client().query_one(state, &[]).await.unwrap();
+            (row.get::<_, i64>(0), row.get::<_, i64>(1))
+        };
+        let before = state().await;
+        let made = server.plan("v26.2.0", &server.dsn_at(port, &served)).await;
+        let Method::Classified { why } = &made.method else { panic!("{:?}", made.method) };
+        assert!(why.contains("leads to another database"), "{why}");
+        assert_eq!((state().await, before.1), (before, 0));
+        assert_eq!(server.scratch_databases(&served.dsn).await, [""; 0]);
     });
 }

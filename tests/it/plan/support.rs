@@ -97,6 +97,19 @@ impl Server {
         .unwrap()
     }
 
+    /// The same role and database behind another port.
+    pub fn dsn_at(&self, port: u16, database: &Database) -> Dsn {
+        let role = database.dsn.username();
+        Dsn::new(DsnParts {
+            username: role.to_owned(),
+            password: format!("pass of {role}"),
+            endpoints: vec![HostPort { host: self.cluster.host(), port }],
+            database: database.name.clone(),
+            tls: Tls::Disable,
+        })
+        .unwrap()
+    }
+
     /// A database as Kratos v1.3.1 leaves it with so many identities.
     pub async fn served(&self, identities: u32) -> Database {
         let database = self.database(None).await;
