@@ -8,8 +8,12 @@ use kratos_operator::juju::{Agent, Context, Environment, log};
 use kratos_operator::kratos::Place;
 use kratos_operator::kubernetes::Access;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// The module that chooses how hook commands reach the agent.
+const TRANSPORT: &str = "kratos_operator::juju::transport";
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -37,9 +41,17 @@ async fn run() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    let agent = Agent::exec();
+    let agent = match Agent::from_environment(&environment) {
+        Ok(agent) => agent,
+        Err(error) => {
+            eprintln!("kratos-operator: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (layer, guard) = log::layer(agent.clone());
-    tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)).init();
+    // Which way hook commands take is worth a line where it is not the usual one.
+    let levels = Targets::new().with_default(LevelFilter::INFO).with_target(TRANSPORT, LevelFilter::DEBUG);
+    tracing_subscriber::registry().with(layer.with_filter(levels)).init();
     let (place, access) = (Place::from_environment(&environment), Access::from_environment(&environment));
     let result = dispatch(&agent, context, place, access).await;
     if let Err(error) = &result {

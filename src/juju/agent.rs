@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::environment::Environment;
 use super::error::{Error, Result, classify};
-use super::transport::{ExecTransport, Transport};
+use super::transport::{self, Transport};
 
 pub use network::{BindAddress, InterfaceAddress, Network};
 pub use relation::{Bag, Entity};
@@ -36,9 +37,9 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// The agent behind the hook tools on `PATH`.
-    pub fn exec() -> Self {
-        Self::with_transport(Arc::new(ExecTransport::from_current_path()))
+    /// The agent of the hook that `environment` describes.
+    pub fn from_environment(environment: &Environment) -> Result<Self> {
+        Ok(Self::with_transport(transport::choose(environment)?))
     }
 
     /// The agent behind `transport`.
@@ -48,7 +49,7 @@ impl Agent {
 
     /// Runs a command and returns its output, or the failure that its exit code and error text mean.
     async fn run(&self, command: &'static str, args: &[&str], stdin: Option<&[u8]>) -> Result<Vec<u8>> {
-        for arg in args {
+        for arg in args.iter().filter(|_| !self.transport.hides_arguments()) {
             if arg.contains('\0') {
                 let text = "an argument contains a NUL character".to_owned();
                 return Err(Error::BadArguments { command, text });

@@ -53,7 +53,7 @@ pub enum Error {
     #[error("{command}: unexpected output: {what}")]
     Unexpected { command: &'static str, what: String },
     /// The agent cannot be reached at all. The only failure of a write for which a hook may exit non-zero.
-    #[error("{command}: the Juju agent cannot be reached")]
+    #[error("{command}: the Juju agent cannot be reached: {source}")]
     Unavailable { command: &'static str, source: io::Error },
     /// The file that hands content to the agent could not be written.
     #[error("{command}: cannot write a temporary file in {directory}")]

@@ -30,6 +30,6 @@ pub use event::{
 };
 pub use secret_uri::SecretUri;
 pub use status::{Status, StatusKind};
-pub use transport::{CommandOutput, ExecTransport, Transport};
+pub use transport::{CommandOutput, ExecTransport, SocketTransport, Transport};
 pub use types::{Databag, Port, RelationId, Scope, UnitName};
 pub use word::quoted;

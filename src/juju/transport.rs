@@ -1,22 +1,34 @@
 //! How a hook command reaches the agent.
 //!
-//! Given a command's name, its arguments and perhaps an input, a [`Transport`] returns what the command printed and its
-//! exit code. [`ExecTransport`] runs the tool that the agent put on `PATH`, which is Juju's only documented way and
-//! therefore the only one used.
+//! Given a command's name, its arguments and perhaps an input, a [`Transport`] returns the output and the exit code of
+//! the command. [`SocketTransport`] speaks the agent's own protocol over its unix socket: a call costs a fifth of a
+//! millisecond, and no value ever stands in an argument list that other processes can read. The protocol is private to
+//! Juju, so [`ExecTransport`], which runs the tools that Juju puts on `PATH`, takes over wherever the socket does not
+//! behave as expected.
 
-#![expect(clippy::disallowed_methods, reason = "hook tools are processes, found by PATH")]
+mod connection;
+mod exec;
+mod gob;
+mod socket;
 
-use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::pin::Pin;
-use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use super::environment::Environment;
+use super::error::{Error, Result};
+
+pub use exec::ExecTransport;
+pub use socket::{Address, SocketTransport};
+
+/// How long the agent may take for one command. It is a limit against an agent that is silent for ever: the slowest
+/// commands ask Juju's controller, which answers within seconds or refuses.
+pub const DEADLINE: Duration = Duration::from_secs(45);
+
+/// Forces one transport, for a comparison or where the other one misbehaves: `socket` or `exec`.
+const SWITCH: &str = "KRATOS_OPERATOR_HOOK_COMMANDS";
 
 /// What a command left behind.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -44,62 +56,32 @@ pub type Call<'a> = Pin<Box<dyn Future<Output = io::Result<CommandOutput>> + Sen
 pub trait Transport: Send + Sync {
     /// Runs `command` with `args`; `stdin` is what it may read.
     fn call<'a>(&'a self, command: &'a str, args: &'a [&'a str], stdin: Option<&'a [u8]>) -> Call<'a>;
-}
 
-/// Runs hook tools as child processes.
-#[derive(Debug, Clone)]
-pub struct ExecTransport {
-    directories: Vec<PathBuf>,
-}
-
-impl ExecTransport {
-    /// Looks for tools in the directories of `path`, a list in the form of the variable `PATH`.
-    pub fn new(path: &OsStr) -> Self {
-        Self { directories: std::env::split_paths(path).collect() }
-    }
-
-    /// Looks for tools where this process would.
-    pub fn from_current_path() -> Self {
-        Self::new(&std::env::var_os("PATH").unwrap_or_default())
-    }
-
-    /// The first executable file of that name.
-    fn find(&self, command: &str) -> io::Result<PathBuf> {
-        let executable = |path: &PathBuf| {
-            path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        };
-        self.directories
-            .iter()
-            .map(|directory| directory.join(command))
-            .find(executable)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no tool {command} on PATH")))
-    }
-
-    async fn run(&self, command: &str, args: &[&str], stdin: Option<&[u8]>) -> io::Result<CommandOutput> {
-        let mut child = Command::new(self.find(command)?)
-            .args(args)
-            .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let pipe = child.stdin.take();
-        let feed = async move {
-            if let (Some(mut pipe), Some(bytes)) = (pipe, stdin) {
-                // A tool that exits without reading all of it says more by its exit code than a broken pipe could.
-                let _ = pipe.write_all(bytes).await;
-            }
-        };
-        // Both at once: a tool may fill its output before it has read all of its input.
-        let (output, ()) = tokio::join!(child.wait_with_output(), feed);
-        let output = output?;
-        let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
-        Ok(CommandOutput { code, stdout: output.stdout, stderr: output.stderr })
+    /// Whether only the agent sees the arguments of the next call.
+    fn hides_arguments(&self) -> bool {
+        false
     }
 }
 
-impl Transport for ExecTransport {
-    fn call<'a>(&'a self, command: &'a str, args: &'a [&'a str], stdin: Option<&'a [u8]>) -> Call<'a> {
-        Box::pin(self.run(command, args, stdin))
+/// The transport for the hook that `environment` describes.
+pub fn choose(environment: &Environment) -> Result<Arc<dyn Transport>> {
+    let exec = || ExecTransport::new(environment.get("PATH").unwrap_or_default().as_ref(), DEADLINE);
+    let socket = |address| SocketTransport::new(address, DEADLINE);
+    match (environment.get(SWITCH), Address::from_environment(environment)) {
+        (Some("exec"), _) | (None, None) => Ok(Arc::new(exec())),
+        (None, Some(address)) => Ok(Arc::new(socket(address).or_else(exec()))),
+        (Some("socket"), Some(address)) => Ok(Arc::new(socket(address))),
+        (Some("socket"), None) => Err(Error::MissingVariable { name: "JUJU_AGENT_SOCKET_ADDRESS" }),
+        (Some(other), _) => Err(Error::InvalidVariable {
+            name: SWITCH,
+            value: other.to_owned(),
+            expected: "\"socket\" or \"exec\"",
+        }),
     }
+}
+
+/// The error of an agent that did not answer in time.
+fn silent(command: &str, limit: Duration) -> io::Error {
+    let text = format!("the agent has not answered {command} for {} s", limit.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }

@@ -1,8 +1,9 @@
 //! Secrets: their content and their metadata.
 //!
-//! Content never stands in an argument list, where every process of the container could read it: it is handed over
-//! in a file that only this user may read and that is removed right after the call. The agent, not the tool, opens
-//! that file, so its path is absolute; agent and charm are the same user in the same container.
+//! Content never stands in the argument list of a process, where every other process of the container could read it. Where
+//! tools are run, each value is handed over in a file that only this user may read and that is removed right after the
+//! call. The agent, not the tool, opens that file, so its path is absolute; agent and charm are the same user in the same
+//! container.
 
 mod file;
 
@@ -15,7 +16,6 @@ use super::super::error::{Error, Result};
 use super::super::secret_uri::SecretUri;
 use super::super::types::Scope;
 use super::Agent;
-use crate::yaml;
 
 /// Which secret is meant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,12 +71,12 @@ impl Agent {
         new: NewSecret<'_>,
     ) -> Result<SecretUri> {
         const COMMAND: &str = "secret-add";
-        let file = content_file(COMMAND, content)?;
+        let content = self.handed_over(COMMAND, content)?;
         let mut args = vec!["--owner", new.owner.word()];
         for (flag, value) in [("--label", new.label), ("--description", new.description)] {
             args.extend(value.into_iter().flat_map(|value| [flag, value]));
         }
-        args.extend(["--file", file.path()]);
+        args.extend(content.iter().map(HandedOver::argument));
         let stdout = self.run(COMMAND, &args, None).await?;
         let text = String::from_utf8_lossy(&stdout);
         text.trim()
@@ -87,8 +87,11 @@ impl Agent {
     /// Replaces the content of a secret that we own. Equal content makes no new revision.
     pub async fn secret_set(&self, uri: &SecretUri, content: &BTreeMap<String, String>) -> Result<()> {
         const COMMAND: &str = "secret-set";
-        let file = content_file(COMMAND, content)?;
-        self.tell(COMMAND, &[&uri.to_string(), "--file", file.path()]).await
+        let content = self.handed_over(COMMAND, content)?;
+        let uri = uri.to_string();
+        let args: Vec<&str> =
+            std::iter::once(uri.as_str()).chain(content.iter().map(HandedOver::argument)).collect();
+        self.tell(COMMAND, &args).await
     }
 
     /// The content of a secret. Values that are not UTF-8 are not readable this way.
@@ -131,6 +134,25 @@ impl Agent {
             None => self.tell("secret-remove", &[&uri]).await,
         }
     }
+
+    /// The content as arguments: the values themselves, or the names of files with them where other processes see arguments.
+    fn handed_over(
+        &self,
+        command: &'static str,
+        content: &BTreeMap<String, String>,
+    ) -> Result<Vec<HandedOver>> {
+        check_keys(command, content)?;
+        if self.transport.hides_arguments() {
+            let plain = |(key, value)| HandedOver { argument: format!("{key}={value}"), _file: None };
+            return Ok(content.iter().map(plain).collect());
+        }
+        file::sweep();
+        let in_file = |(key, value): (&String, &String)| {
+            let file = ContentFile::new(command, value.as_bytes())?;
+            Ok(HandedOver { argument: format!("{key}#file={}", file.path()), _file: Some(file) })
+        };
+        content.iter().map(in_file).collect()
+    }
 }
 
 fn named(secret: SecretRef<'_>) -> Vec<String> {
@@ -140,8 +162,21 @@ fn named(secret: SecretRef<'_>) -> Vec<String> {
     }
 }
 
-/// Checks the keys (Juju wants at least three characters) and writes the content where the agent can read it.
-fn content_file(command: &'static str, content: &BTreeMap<String, String>) -> Result<ContentFile> {
+/// One value on its way to the agent, for the length of one command.
+struct HandedOver {
+    argument: String,
+    /// Removed when this value goes.
+    _file: Option<ContentFile>,
+}
+
+impl HandedOver {
+    fn argument(&self) -> &str {
+        &self.argument
+    }
+}
+
+/// Refuses a key that Juju would not take: it wants at least three characters.
+fn check_keys(command: &'static str, content: &BTreeMap<String, String>) -> Result<()> {
     let refused = |text: String| Error::BadArguments { command, text };
     if content.is_empty() {
         return Err(refused("a secret needs at least one key".to_owned()));
@@ -152,8 +187,7 @@ fn content_file(command: &'static str, content: &BTreeMap<String, String>) -> Re
              and begin with a letter"
         )));
     }
-    let text = yaml::text_map(content.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    ContentFile::new(command, text.as_bytes())
+    Ok(())
 }
 
 /// A letter, then at least two letters or digits, each of which may have one hyphen before it.

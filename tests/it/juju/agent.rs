@@ -193,13 +193,14 @@ async fn secrets_are_made_without_their_content_in_the_arguments() {
     assert_eq!(agent.secret_add(&content, new).await.unwrap(), secret());
     agent.secret_set(&secret(), &content).await.unwrap();
     let asked = recorder.asked();
-    let start = "secret-add --owner unit --label cookies --description for cookies --file /";
+    let start = "secret-add --owner unit --label cookies --description for cookies cookie#file=/";
     assert!(asked[0].line.starts_with(start), "{}", asked[0].line);
-    assert!(asked[1].line.starts_with(&format!("secret-set {SECRET} --file /")), "{}", asked[1].line);
+    assert!(asked[1].line.starts_with(&format!("secret-set {SECRET} cookie#file=/")), "{}", asked[1].line);
     for asked in asked {
-        assert_eq!(asked.file.as_deref(), Some("{\"cookie\": \"hunter2\\n\"}\n"));
+        assert_eq!(asked.file.as_deref(), Some("hunter2\n"));
         assert!(!asked.line.contains("hunter2") && asked.stdin.is_none());
-        assert!(!std::path::Path::new(asked.args.last().unwrap()).exists(), "the file is removed");
+        let (_, path) = asked.args.last().unwrap().split_once('=').unwrap();
+        assert!(!std::path::Path::new(path).exists(), "the file is removed");
     }
     let (recorder, agent) = Recorder::printing("");
     for bad in [map(&[]), map(&[("ab", "hunter2")]), map(&[("key#base64", "hunter2")])] {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use kratos_operator::juju::transport::DEADLINE;
 use kratos_operator::juju::{Agent, Bag, ExecTransport, NewSecret, Scope};
 use sandbox::programs;
 
@@ -15,7 +16,7 @@ fn tool(directory: &Path, name: &str, script: &str) {
 }
 
 fn agent(directory: &Path) -> Agent {
-    Agent::with_transport(Arc::new(ExecTransport::new(directory.as_os_str())))
+    Agent::with_transport(Arc::new(ExecTransport::new(directory.as_os_str(), DEADLINE)))
 }
 
 #[tokio::test]
@@ -23,32 +24,41 @@ async fn secret_content_goes_through_a_private_file_that_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let record = r#"
         for arg; do printf '%s\n' "$arg"; done > args
-        while [ "$1" != --file ]; do shift; done
-        printf '%s' "$2" > path
-        stat -c %a "$2" > mode
-        cat "$2" > content
+        : > mode
+        for arg; do case "$arg" in *#file=*)
+            stat -c %a "${arg#*=}" >> mode
+            printf '%s' "${arg#*=}" > "path-${arg%%#*}"
+            cat "${arg#*=}" > "content-${arg%%#*}";;
+        esac; done
         echo secret:9m4e2mr0ui3e8a215n4g"#;
     tool(directory.path(), "secret-add", record);
     tool(directory.path(), "secret-set", record);
     let agent = agent(directory.path());
-    let content = BTreeMap::from([("password".to_owned(), "hunter2 😀\n\u{85}".to_owned())]);
+    let content = BTreeMap::from([
+        ("password".to_owned(), "hunter2 😀\n\u{85}".to_owned()),
+        ("username".to_owned(), "hunter3".to_owned()),
+    ]);
     let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
     let check = || {
-        assert!(!read("args").contains("hunter2"), "{}", read("args"));
-        assert_eq!(read("mode"), "600\n");
-        assert_eq!(serde_yaml::from_str::<BTreeMap<String, String>>(&read("content")).unwrap(), content);
-        assert!(Path::new(&read("path")).is_absolute());
-        assert!(!Path::new(&read("path")).exists());
+        assert!(!read("args").contains("hunter"), "{}", read("args"));
+        assert_eq!(read("mode"), "600\n600\n");
+        for (key, value) in &content {
+            assert_eq!(&read(&format!("content-{key}")), value);
+            let path = read(&format!("path-{key}"));
+            assert!(Path::new(&path).is_absolute() && !Path::new(&path).exists());
+        }
     };
+    let files =
+        || format!("password#file={}\nusername#file={}\n", read("path-password"), read("path-username"));
 
     let new = NewSecret { owner: Scope::Application, label: Some("cookies"), description: None };
     let uri = agent.secret_add(&content, new).await.unwrap();
     assert_eq!(uri.id(), "9m4e2mr0ui3e8a215n4g");
-    assert_eq!(read("args"), format!("--owner\napplication\n--label\ncookies\n--file\n{}\n", read("path")));
+    assert_eq!(read("args"), format!("--owner\napplication\n--label\ncookies\n{}", files()));
     check();
 
     agent.secret_set(&uri, &content).await.unwrap();
-    assert_eq!(read("args"), format!("secret:9m4e2mr0ui3e8a215n4g\n--file\n{}\n", read("path")));
+    assert_eq!(read("args"), format!("secret:9m4e2mr0ui3e8a215n4g\n{}", files()));
     check();
 
     tool(
@@ -95,6 +105,20 @@ async fn a_tool_that_was_killed_failed() {
     tool(directory.path(), "is-leader", "kill -KILL $$");
     let error = agent(directory.path()).is_leader().await.unwrap_err();
     assert_eq!(error.to_string(), "is-leader failed with exit code 137: no error text");
+}
+
+#[tokio::test]
+async fn a_tool_that_does_not_end_is_given_up_and_so_are_those_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    tool(directory.path(), "is-leader", "exec sleep 600");
+    tool(directory.path(), "config-get", "echo ran > ran; echo {}");
+    let deadline = std::time::Duration::from_millis(100);
+    let agent = Agent::with_transport(Arc::new(ExecTransport::new(directory.path().as_os_str(), deadline)));
+    let error = agent.is_leader().await.unwrap_err();
+    assert_eq!(error.kind(), "agent-unavailable");
+    assert!(error.to_string().contains("the agent has not answered is-leader"), "{error}");
+    assert_eq!(agent.config_get().await.unwrap_err().kind(), "agent-unavailable");
+    assert!(!directory.path().join("ran").exists());
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The charm's side of the Juju agent, through its public interface: events from written-down environments, every hook
-//! command over a recording transport, and the real transport over scripts that stand for Juju's tools.
+//! command over a recording transport, and the real transports: the agent's socket, and scripts that stand for Juju's tools.
 
 mod agent;
 mod events;
@@ -7,3 +7,4 @@ mod exec;
 mod hooks;
 mod log;
 mod recorder;
+mod socket;

@@ -14,7 +14,7 @@ pub struct Asked {
     pub line: String,
     pub args: Vec<String>,
     pub stdin: Option<String>,
-    /// What the file after `--file` contained, if it named one.
+    /// The content of the file that an argument `KEY#file=PATH` named.
     pub file: Option<String>,
 }
 
@@ -53,8 +53,7 @@ impl Recorder {
 
 impl Transport for Recorder {
     fn call<'a>(&'a self, command: &'a str, args: &'a [&'a str], stdin: Option<&'a [u8]>) -> Call<'a> {
-        let file =
-            args.iter().position(|arg| *arg == "--file").map(|at| args[at + 1]).filter(|path| *path != "-");
+        let file = args.iter().find_map(|arg| Some(arg.split_once("#file=")?.1));
         self.asked.lock().unwrap().push(Asked {
             line: [&[command], args].concat().join(" "),
             args: args.iter().map(ToString::to_string).collect(),

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::super::error::{Error, Result};
 
@@ -17,19 +17,11 @@ pub(super) struct ContentFile {
 
 impl ContentFile {
     /// Writes `bytes` to a new file whose name nobody can foresee.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "every hook has the variable, wherever a secret is written"
-    )]
     pub(super) fn new(command: &'static str, bytes: &[u8]) -> Result<Self> {
-        if let Some(directory) = std::env::var_os("JUJU_CHARM_DIR").filter(|directory| !directory.is_empty())
+        if let Some(directory) = charm_directory()
+            && let Ok(file) = Self::create(&directory, bytes)
         {
-            let directory = Path::new(&directory);
-            // What a killed process of this unit left: Juju runs one at a time.
-            sweep(directory);
-            if let Ok(file) = Self::create(directory, bytes) {
-                return Ok(file);
-            }
+            return Ok(file);
         }
         let directory = std::env::temp_dir();
         Self::create(&directory, bytes).map_err(|source| {
@@ -58,14 +50,20 @@ impl ContentFile {
     }
 }
 
-fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+/// Removes what a killed process of this unit left: Juju runs one at a time.
+pub(super) fn sweep() {
+    let Some(entries) = charm_directory().and_then(|directory| fs::read_dir(directory).ok()) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {
             // Should it stay, it is as private as before.
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "every hook has the variable, wherever a secret is written")]
+fn charm_directory() -> Option<PathBuf> {
+    std::env::var_os("JUJU_CHARM_DIR").filter(|directory| !directory.is_empty()).map(PathBuf::from)
 }
 
 impl Drop for ContentFile {

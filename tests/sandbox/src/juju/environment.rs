@@ -69,6 +69,9 @@ impl Engine {
                 set(name, value.into());
             }
         }
+        if self.tools_only {
+            set("KRATOS_OPERATOR_HOOK_COMMANDS", "exec".into());
+        }
         let charm = state.model.application(application_of(unit)).map(|app| app.charm.name.as_str());
         if let (Ok("postgresql-k8s"), Some(dsn)) = (charm, postgres) {
             set("SANDBOX_POSTGRESQL", dsn.into());

@@ -164,6 +164,8 @@ pub struct State {
 pub struct Engine {
     /// The sandbox's own directory; everything is below it.
     pub dir: PathBuf,
+    /// Whether charms leave the agent's socket alone.
+    tools_only: bool,
     /// Charms that can be deployed.
     pub store: Store,
     state: Mutex<State>,
@@ -181,7 +183,7 @@ impl Engine {
     ///
     /// # Errors
     /// The program for hook commands is not built, or the directory cannot be written.
-    pub fn new(dir: &Path, source: PathBuf, seed: u64) -> Result<Arc<Self>, Error> {
+    pub fn new(dir: &Path, source: PathBuf, seed: u64, tools_only: bool) -> Result<Arc<Self>, Error> {
         let hook_command = hook_command()?;
         crate::agent::tools_dir(&dir.join("tools"), &hook_command)?;
         let tether = Tether::new(std::process::id(), leftovers::WHEN_ORPHANED, &[&dir.to_string_lossy()])
@@ -200,6 +202,7 @@ impl Engine {
         };
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
+            tools_only,
             store: Store::new(dir.join("store"), source, programs),
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::new(()),

@@ -27,13 +27,15 @@ pub struct Options {
     pub source: PathBuf,
     /// What ids and addresses follow from; by chance if none.
     pub seed: Option<u64>,
+    /// Whether charms run the tools for hook commands and leave the agent's socket alone.
+    pub tools_only: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let source = here.ancestors().nth(2).map_or_else(|| here.clone(), PathBuf::from);
-        Self { source, seed: None }
+        Self { source, seed: None, tools_only: false }
     }
 }
 
@@ -62,7 +64,7 @@ impl Sandbox {
             Some(seed) => seed,
             None => random()?,
         };
-        let engine = Engine::new(dir.path(), options.source, seed)?;
+        let engine = Engine::new(dir.path(), options.source, seed, options.tools_only)?;
         Ok(Self { engine, dir: Some(dir) })
     }
 

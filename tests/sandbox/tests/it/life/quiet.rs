@@ -1,6 +1,8 @@
 //! A dispatch in which nothing changed writes nothing: not to Juju, not to Pebble, not to a file.
 
-use sandbox::Sandbox;
+use std::sync::Arc;
+
+use sandbox::{Options, Sandbox};
 
 use super::support::*;
 
@@ -22,24 +24,31 @@ async fn workload(sandbox: &Sandbox, unit: u32) -> (Vec<String>, String) {
 
 #[test]
 fn nothing_is_written_when_nothing_changed() {
-    with_sandbox(async |sandbox| {
-        deploy(&sandbox, &newest(), 2).await;
-        for unit in [0, 1] {
-            for event in [
-                "config-changed",
-                "update-status",
-                "kratos-peers-relation-changed",
-                "pg-database-relation-changed",
-            ] {
-                let before = workload(&sandbox, unit).await;
-                sandbox.clear_trace();
-                sandbox.fire(&format!("kratos/{unit}"), event).await.unwrap();
-                let trace = sandbox.trace();
-                assert!(trace.iter().any(|call| call.event == event), "{event} was not run on unit {unit}");
-                let writes: Vec<_> = trace.iter().filter(|call| call.write).collect();
-                assert!(writes.is_empty(), "{event} on unit {unit} wrote {writes:?}");
-                assert_eq!(workload(&sandbox, unit).await, before, "{event} on unit {unit}");
-            }
+    with_sandbox(quiet);
+}
+
+#[test]
+fn nothing_is_written_over_the_tools_when_nothing_changed() {
+    with_sandbox_of(Options { tools_only: true, ..Options::default() }, quiet);
+}
+
+async fn quiet(sandbox: Arc<Sandbox>) {
+    deploy(&sandbox, &newest(), 2).await;
+    for unit in [0, 1] {
+        for event in [
+            "config-changed",
+            "update-status",
+            "kratos-peers-relation-changed",
+            "pg-database-relation-changed",
+        ] {
+            let before = workload(&sandbox, unit).await;
+            sandbox.clear_trace();
+            sandbox.fire(&format!("kratos/{unit}"), event).await.unwrap();
+            let trace = sandbox.trace();
+            assert!(trace.iter().any(|call| call.event == event), "{event} was not run on unit {unit}");
+            let writes: Vec<_> = trace.iter().filter(|call| call.write).collect();
+            assert!(writes.is_empty(), "{event} on unit {unit} wrote {writes:?}");
+            assert_eq!(workload(&sandbox, unit).await, before, "{event} on unit {unit}");
         }
-    });
+    }
 }

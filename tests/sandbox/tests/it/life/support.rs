@@ -19,9 +19,16 @@ pub const DATABASE: (&str, &str) = ("kratos:pg-database", "postgresql-k8s:databa
 
 /// Runs a test with a sandbox of its own, which is gone when it ends.
 pub fn with_sandbox<F: Future<Output = ()>>(test: impl FnOnce(std::sync::Arc<Sandbox>) -> F) {
+    with_sandbox_of(Options::default(), test);
+}
+
+/// As [`with_sandbox`], of another kind.
+pub fn with_sandbox_of<F: Future<Output = ()>>(
+    options: Options,
+    test: impl FnOnce(std::sync::Arc<Sandbox>) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let sandbox =
-        std::sync::Arc::new(runtime.block_on(async { Sandbox::start(Options::default()) }).unwrap());
+    let sandbox = std::sync::Arc::new(runtime.block_on(async { Sandbox::start(options) }).unwrap());
     runtime.block_on(test(sandbox.clone()));
     let sandbox = std::sync::Arc::into_inner(sandbox).expect("the test keeps no sandbox");
     runtime.block_on(sandbox.stop());
