@@ -10,7 +10,7 @@ use crate::integrations::database::Answer;
 use crate::juju::{self, Agent, Scope, Status, StatusKind, tolerate};
 use crate::kratos::names::{COURIER, KRATOS, SERVICE_CHANGE};
 use crate::kratos::program::command::Kratos;
-use crate::migration::{self, Job, RunEvent, Timeout};
+use crate::migration::{self, FenceLift, Job, RunEvent, Timeout};
 use crate::pebble::{self, Client, ServiceStatus};
 
 /// What a dispatch does by itself about the database: it lifts a write fence that a killed run left, and migrates a database
@@ -52,12 +52,11 @@ async fn lift_leftover_fence(observed: &Observed, parsed: &Parsed) -> bool {
         return false;
     };
     match migration::lift_leftover_fence(dsn, &observed.context.unit.to_string()).await {
-        Ok(is_lifted) => {
-            if is_lifted {
-                tracing::warn!("lifted the write fence that {who} left");
-            }
-            is_lifted
+        Ok(FenceLift::Lifted) => {
+            tracing::warn!("lifted the write fence that {who} left");
+            true
         }
+        Ok(FenceLift::NotUp | FenceLift::Held(_)) => false,
         Err(error) => {
             tracing::warn!("cannot lift the write fence that {who} left: {error}");
             false

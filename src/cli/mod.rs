@@ -86,7 +86,7 @@ async fn migrate(command: Migrate, target: &CommandTarget) -> Result<bool, Stop>
     match command {
         // They end in order when they are told to: what they began must not stay half done.
         Migrate::Run { timeout, force, .. } => run::run(target, timeout, force, json, &mut signals).await,
-        Migrate::Repair { apply: true, .. } => repair::apply(target, json).await,
+        Migrate::Repair { apply: true, .. } => signals.unless_two(repair::apply(target, json)).await,
         Migrate::Plan(_) => signals.unless_any(plan::plan(target, json)).await,
         Migrate::Status(_) => signals.unless_any(status::status(target, json)).await,
         Migrate::Repair { .. } => signals.unless_any(repair::look(target, json)).await,

@@ -5,13 +5,17 @@ use serde_json::json;
 use super::show::print;
 use super::stop::Stop;
 use super::target::CommandTarget;
-use crate::migration::lift_leftover_fence;
-use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, repair_now};
+use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, fence_left, repair_now};
+use crate::migration::{Failure, FenceLift, lift_leftover_fence};
 
 /// Shows what is wrong and what a repair would do; tells whether all is well or a repair is known.
 pub async fn look(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let found = diagnose(target).await?;
-    show(target, json, &found, None, false);
+    let fence = match found {
+        Diagnosis::None => fence_left(&target.dsn).await.map_err(Stop::at("repair"))?.map(Fence::LeftBy),
+        _ => None,
+    };
+    show(target, json, &found, None, fence.as_ref());
     Ok(!matches!(found, Diagnosis::Unknown { .. }))
 }
 
@@ -21,14 +25,21 @@ pub async fn apply(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let who = CommandTarget::who();
     if found.sql().is_none() {
         let is_well = found == Diagnosis::None;
-        let is_lifted =
-            is_well && lift_leftover_fence(&target.dsn, &who).await.map_err(Stop::at("repair"))?;
-        show(target, json, &found, None, is_lifted);
+        let lift = match is_well {
+            true => lift_leftover_fence(&target.dsn, &who).await.map_err(Stop::at("repair"))?,
+            false => FenceLift::NotUp,
+        };
+        let fence = match lift {
+            FenceLift::Held(holder) => return Err(Stop::at("repair")(Failure::Locked { holder })),
+            FenceLift::Lifted => Some(Fence::Lifted),
+            FenceLift::NotUp => None,
+        };
+        show(target, json, &found, None, fence.as_ref());
         return Ok(is_well);
     }
     let repaired = repair_now(&target.kratos, &target.version, &target.dsn, None, &who);
     let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
-    show(target, json, &now, Some(&sql), false);
+    show(target, json, &now, Some(&sql), None);
     Ok(now == Diagnosis::None)
 }
 
@@ -36,10 +47,19 @@ async fn diagnose(target: &CommandTarget) -> Result<Diagnosis, Stop> {
     diagnose_now(&target.kratos, &target.version, &target.dsn, None).await.map_err(Stop::at("repair"))
 }
 
-/// Shows what is found now, after `done` was done and perhaps a fence was lifted.
-fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str>, is_lifted: bool) {
+/// The write fence of a run that is gone.
+enum Fence {
+    LeftBy(String),
+    Lifted,
+}
+
+/// Shows what is found now, after `done` was done.
+fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str>, fence: Option<&Fence>) {
     let next = match found {
         Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => {
+            Some(format!("{} --apply", target.command("repair")))
+        }
+        Diagnosis::None if matches!(fence, Some(Fence::LeftBy(_))) => {
             Some(format!("{} --apply", target.command("repair")))
         }
         Diagnosis::None if done.is_some() => Some(target.command("run")),
@@ -49,7 +69,9 @@ fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str
         print(
             &json!({
                 "found": found.kind(), "text": found.to_string(), "sql": found.sql(), "done": done,
-                "lifted-fence": is_lifted, "next": next,
+                "lifted-fence": matches!(fence, Some(Fence::Lifted)),
+                "fence": match fence { Some(Fence::LeftBy(who)) => Some(who), _ => None },
+                "next": next,
             })
             .to_string(),
         );
@@ -58,8 +80,10 @@ fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str
     if let Some(sql) = done {
         print(&format!("Repaired: {sql}"));
     }
-    if is_lifted {
-        print("Lifted the write fence that an earlier run left");
+    match fence {
+        Some(Fence::Lifted) => print("Lifted the write fence that an earlier run left"),
+        Some(Fence::LeftBy(who)) => print(&format!("A write fence is up, left by {who}")),
+        None => {}
     }
     print(&found.to_string());
     if let Some(next) = next {

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::show::{Display, note, print};
-use super::signals::Signals;
+use super::signals::{AT_ONCE, Signals};
 use super::stop::{Stop, advice};
 use super::target::CommandTarget;
 use crate::migration::{self, Failure, Job, Outcome, RunEvent, Timeout};
@@ -32,7 +32,7 @@ pub async fn run(
     let work = async {
         let outcome = migration::run(&target.kratos, &job, None, &sender, async {}).await;
         drop(sender);
-        outcome
+        Ok(outcome)
     };
     let show = async {
         let mut display = Display::new(json);
@@ -43,14 +43,18 @@ pub async fn run(
                     None => break,
                 },
                 name = signals.next() => {
-                    request.send_replace(true);
-                    display.show(&RunEvent::Step(format!("{name}: the migration is stopped in order, which takes seconds")));
+                    if request.send_replace(true) {
+                        return Err(Stop::Signal(name));
+                    }
+                    let text = format!("{name}: the migration is stopped in order, which takes seconds; {AT_ONCE}");
+                    display.show(&RunEvent::Step(text));
                 }
             }
         }
         display.finish();
+        Ok(())
     };
-    let (outcome, ()) = tokio::join!(work, show);
+    let (outcome, ()) = tokio::try_join!(work, show)?;
     let end = RunEnd {
         target,
         outcome,

@@ -4,7 +4,11 @@ use std::future::Future;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::show::note;
 use super::stop::Stop;
+
+/// What a second signal does.
+pub const AT_ONCE: &str = "once more ends it at once, and may leave a write fence and sessions behind";
 
 /// Listens to SIGINT (Ctrl-C), SIGTERM and SIGHUP, which then no longer end the process by themselves.
 pub struct Signals {
@@ -30,6 +34,16 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.hangup.recv() => "SIGHUP",
         }
+    }
+
+    /// Does `work`, which is short and must not stay half done: only the second signal drops it.
+    pub async fn unless_two<T>(&mut self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            result = &mut work => return result,
+            name = self.next() => note(&format!("{name}: this ends by itself within seconds; {AT_ONCE}")),
+        }
+        self.unless_any(work).await
     }
 
     /// Does `work`, and drops it at the first signal.

@@ -55,6 +55,7 @@ pub fn advice(failure: &Failure, again: &str, target: &CommandTarget) -> String 
         Failure::Newer { .. } => {
             "name the Kratos that migrated it, or a newer one, with --kratos-bin".to_owned()
         }
+        Failure::Canceled => format!("to begin again, run: {again}"),
         Failure::Locked { .. } => format!("when it has ended, run: {again}"),
         Failure::Wedged { .. } => format!("see: {}", target.command("repair")),
         Failure::Lost { .. } => format!("compare with a backup, then run: {again}"),

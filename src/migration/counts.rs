@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::failure::Failure;
+use super::job::STATEMENT;
 use crate::postgres::{self, Connection};
 
 /// The tables that hold what people would miss.
@@ -11,7 +13,7 @@ pub(super) const TABLES: [&str; 5] =
     ["identities", "identity_credentials", "identity_credential_identifiers", "sessions", "courier_messages"];
 
 /// The longest that one count may take, for the server; a table that needs longer is estimated.
-const BUDGET: &str = "1500ms";
+const BUDGET: Duration = Duration::from_millis(1500);
 
 /// A number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +44,9 @@ pub async fn count(connection: &Connection) -> Result<Counts, postgres::Error> {
         let estimate = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)";
         let Some(row) = client.query_opt(estimate, &[&table]).await.map_err(explain)? else { continue };
         let estimated: i64 = row.try_get(0).map_err(explain)?;
-        client.batch_execute(&format!("SET statement_timeout = '{BUDGET}'")).await.map_err(explain)?;
+        connection.limit_statements(BUDGET).await?;
         let counted = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await;
-        client.batch_execute("SET statement_timeout = '5s'").await.map_err(explain)?;
+        connection.limit_statements(STATEMENT).await?;
         let rows = match counted {
             Ok(row) => Rows::Counted(row.try_get(0).map_err(explain)?),
             // Too long, or a lock in the way.

@@ -20,6 +20,8 @@ pub enum Failure {
     /// A check before the run; nothing was changed.
     #[error("refused before anything was changed: {0}")]
     Refused(String),
+    #[error("stopped on request before anything was changed")]
+    Canceled,
     #[error("another migration holds the lock: {holder}")]
     Locked { holder: String },
     #[error("the write fence cannot be raised: {0}")]
@@ -63,6 +65,7 @@ impl Failure {
             Self::Program(_) => "program",
             Self::Newer { .. } => "newer",
             Self::Refused(_) => "refused",
+            Self::Canceled => "canceled",
             Self::Locked { .. } => "locked",
             Self::Fence(_) => "fence",
             Self::Stopped { .. } => "stopped",
@@ -96,6 +99,7 @@ impl Failure {
                 format!("go on with: {}", command_with(application, timeout.doubled(), force))
             }
             Self::Newer { .. } => format!("go back to the newer charm: juju refresh {application}"),
+            Self::Canceled => format!("to begin again, run: {migrate}"),
             Self::Locked { .. } => format!("when it has ended, run: {migrate}"),
             Self::Wedged { .. } => format!("see {}", repair_command(application)),
             Self::Lost { .. } => format!("compare with a backup, then run: {migrate}"),
@@ -123,6 +127,7 @@ mod tests {
             (Failure::Database(postgres::Error::ReadOnly { host: "db:5432".to_owned() }), "run-migration"),
             (Failure::Program("no program".to_owned()), "run-migration"),
             (Failure::Newer { unknown: 7, version: "v25.4.0".to_owned() }, "juju refresh kratos"),
+            (Failure::Canceled, "run-migration"),
             (Failure::Locked { holder: "green/0".to_owned() }, "run-migration"),
             (Failure::Refused("not a primary".to_owned()), "run-migration"),
             (Failure::Fence("by an administrator".to_owned()), "run-migration"),

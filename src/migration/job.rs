@@ -14,11 +14,8 @@ use crate::postgres::{Connection, Dsn};
 /// Kratos itself would try an unreachable database or a wrong password for 5 minutes: ours is tried first. An action does
 /// so twice, once to see how the database stands, and is to be refused within 10 s.
 pub(super) const CONNECT: Duration = Duration::from_secs(4);
-/// The first server that can watch a client's connection while a statement runs.
-const FIRST_WITH_CLIENT_CHECK: i32 = 140_000;
-/// The first server that can bound a whole transaction.
-const FIRST_WITH_TRANSACTION_TIMEOUT: i32 = 170_000;
-
+/// How long the server may take for one of our questions.
+pub(super) const STATEMENT: Duration = Duration::from_secs(5);
 /// What to migrate, for whom, and how long.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -57,36 +54,24 @@ impl Job {
             pending::<()>().await;
         }
     }
+}
 
-    /// The DSN of the process: sessions that can be found, that the fence does not hold up, and that end by
-    /// themselves soon after the process. With `lock_timeout` no statement waits longer than that for a lock. Limits that
-    /// somebody set for the role are meant for requests, not for a migration, which has its own timeout.
-    pub(super) fn process_dsn(&self, server_version: i32, lock_timeout: Option<Duration>) -> Dsn {
-        let mut dsn = self
-            .dsn
-            .clone()
-            .with_param("application_name", &self.process_name())
-            .with_param("default_transaction_read_only", "off")
-            .with_param("statement_timeout", "0")
-            .with_param("lock_timeout", &lock_timeout.unwrap_or_default().as_millis().to_string());
-        if server_version >= FIRST_WITH_CLIENT_CHECK {
-            dsn = dsn.with_param("client_connection_check_interval", "500");
-        }
-        if server_version >= FIRST_WITH_TRANSACTION_TIMEOUT {
-            dsn = dsn.with_param("transaction_timeout", "0");
-        }
-        dsn
-    }
+/// Has the server miss a node that is gone, with all locks that its sessions hold, after a minute. Its own default is more
+/// than two hours.
+pub(super) fn missed_soon(dsn: Dsn) -> Dsn {
+    dsn.with_setting("tcp_keepalives_idle", "30")
+        .with_setting("tcp_keepalives_interval", "10")
+        .with_setting("tcp_keepalives_count", "3")
+        .with_setting("tcp_user_timeout", "60000")
 }
 
 /// A connection of ours, which the fence does not hold up. No question of ours may wait behind a lock of the
 /// migration: the statement that is to stop it would wait behind the question. The settings are part of the login, so
 /// that none stays behind on a session that a proxy shares with others.
 pub(super) async fn connect(dsn: &Dsn, name: &str) -> Result<Connection, Failure> {
-    let dsn = dsn
-        .clone()
-        .with_param("lock_timeout", "1s")
-        .with_param("statement_timeout", "5s")
-        .with_param("default_transaction_read_only", "off");
+    let dsn = missed_soon(dsn.clone())
+        .with_setting("lock_timeout", "1s")
+        .with_setting("statement_timeout", &STATEMENT.as_millis().to_string())
+        .with_setting("default_transaction_read_only", "off");
     Ok(Connection::open(&dsn, name, CONNECT).await?)
 }

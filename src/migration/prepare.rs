@@ -12,15 +12,15 @@ use super::plan::{MigrationPlan, Mode, plan_of_run};
 use super::preflight::{PlannedRun, own_tables, preflight};
 use super::program::ProgramMigrations;
 use super::schema::Schema;
-use crate::kratos::program::command::Kratos;
+use crate::kratos::program::command::{Kratos, ListedMigration};
 use crate::postgres::Connection;
 
 /// What is known before the run.
 #[derive(Default)]
 pub(super) struct Prepared {
     pub digest: Option<String>,
-    /// Everything pending runs in a transaction, so that waiting for a lock may be given up and tried again.
-    pub is_transactional: bool,
+    /// Nothing is lost if a migration gives up waiting for a lock, so that it may be tried again.
+    pub may_give_up: bool,
     /// Kratos' tables; empty: not known.
     pub own: Vec<String>,
     /// About how many rows the tables have that are touched, by name.
@@ -66,7 +66,7 @@ pub(super) async fn prepare(
     let short: String = plan.digest.chars().take(12).collect();
     say(progress, format!("plan {short}: at most about {:.0} s", plan.estimate_seconds.ceil()));
     Ok(Prepared {
-        is_transactional: plan.migrations.iter().all(|step| step.mode == Mode::Transaction),
+        may_give_up: may_give_up(&plan, &program.listed),
         digest: Some(short),
         own,
         rows: plan
@@ -75,6 +75,16 @@ pub(super) async fn prepare(
             .flat_map(|step| &step.tables)
             .filter_map(|touched| Some((touched.table.clone(), touched.rows?)))
             .collect(),
+    })
+}
+
+/// Whether every pending migration leaves nothing behind when it gives up waiting for a lock. A script outside of a
+/// transaction is sent as one query, which the server undoes as a whole, and a backfill goes on where it was; only an index
+/// that was being built concurrently stays, and is invalid.
+fn may_give_up(plan: &MigrationPlan, listed: &[ListedMigration]) -> bool {
+    plan.migrations.iter().filter(|step| step.mode != Mode::Transaction).all(|step| {
+        let sql = listed.iter().find(|listed| listed.version == step.version);
+        sql.is_some_and(|listed| !listed.content.to_ascii_uppercase().contains("CONCURRENTLY"))
     })
 }
 

@@ -5,6 +5,7 @@
 //! moment, and is read anew under the lock.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
@@ -21,6 +22,19 @@ pub struct ProgramMigrations {
     pub listed: Vec<ListedMigration>,
     /// How long the program took to tell; `None`: it was not asked.
     pub took: Option<Duration>,
+}
+
+/// Every word of the SQL, in lower case: the tables of Kratos are among them, and a table that is not belongs to another
+/// application. Empty if the program does not show its SQL.
+pub(super) fn words(listed: &[ListedMigration]) -> Vec<String> {
+    if listed.is_empty() {
+        return Vec::new();
+    }
+    let is_separator = |character: char| !(character.is_ascii_alphanumeric() || character == '_');
+    let words = listed.iter().flat_map(|listed| listed.content.split(is_separator));
+    // The bookkeeping is made by the program itself.
+    let words = words.map(str::to_ascii_lowercase).chain(["schema_migration".to_owned()]);
+    words.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 impl Default for ProgramMigrations {

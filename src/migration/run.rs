@@ -8,14 +8,16 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::counts::{self, Counts};
 use super::failure::Failure;
+use super::holder::name_holder;
 use super::job::{Job, connect};
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
+use super::login::Login;
 use super::outcome::{MigrationReport, Outcome};
 use super::output::{Lines, RunEvent, say};
 use super::preflight::{preflight_of_unused, refuse_pooler};
 use super::prepare::{Prepared, prepare};
-use super::program::ProgramMigrations;
+use super::program::{ProgramMigrations, words};
 use super::schema::{Migration, Schema};
 use super::sessions::OUR_SESSIONS;
 use super::stop::{LIMIT, end_sessions, stop};
@@ -24,11 +26,13 @@ use super::trail::{Reached, Trail};
 use super::verdict::{FinishedRun, ProcessEnd, check_indexes, verdict};
 use super::watch::{Watch, blockers};
 use crate::kratos::program::command::Kratos;
-use crate::postgres::{self, AdvisoryLock, Connection, LockKey, catalog, fence, holder};
+use crate::postgres::{self, AdvisoryLock, Connection, LockKey, catalog, fence};
 
 /// From the end of the output to the exit code.
 const EXIT: Duration = Duration::from_secs(5);
-/// How long a transactional migration waits for a lock before it lets those behind it pass, and tries again.
+/// What a migration fails with that did not get a lock, or met somebody who waited for its own.
+const LOCKED: [&str; 2] = ["55P03", "40P01"];
+/// How long a migration waits for a lock before it lets those behind it pass, and tries again.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 const MOST_TRIES: usize = 100;
@@ -50,6 +54,9 @@ pub async fn run(
         return Err(postgres::Error::ReadOnly { host: side.host().to_owned() }.into());
     }
     refuse_pooler(&side, &job.dsn).await?;
+    // A proxy may have left them out at the login.
+    side.make_settings().await?;
+    refuse_if_canceled(job)?;
     let Some(lock) = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await? else {
         return Err(Failure::Locked { holder: name_holder(&side).await });
     };
@@ -80,6 +87,7 @@ async fn run_locked(
     if catalog::applied_versions(side).await?.is_none() && !catalog::has_tables(side).await? {
         return run_fresh(kratos, job, asked, side, progress, quiesce).await;
     }
+    let login = Login::find(job, side).await?;
     let program = ProgramMigrations::asked_or_ask(asked, kratos, &job.version, &job.dsn).await?;
     let before = look(side, &program.known).await?;
     if before.is_newer() {
@@ -87,13 +95,24 @@ async fn run_locked(
     }
     // Nobody ever served from the database: there is nothing to be careful with.
     let is_careful = !before.is_current() && !before.unused;
+    refuse_if_canceled(job)?;
     let prepared = match is_careful {
         true => prepare(kratos, job, side, &program, &before, progress).await?,
         false => Prepared::default(),
     };
-    let run =
-        LockedRun { kratos, job, side, program: &program, before: &before, prepared: &prepared, progress };
+    refuse_if_canceled(job)?;
+    let run = LockedRun {
+        kratos,
+        job,
+        side,
+        login,
+        program: &program,
+        before: &before,
+        prepared: &prepared,
+        progress,
+    };
     if is_careful {
+        run.say_login();
         return run.behind_the_fence(quiesce).await;
     }
     respect_administrator(job, side).await?;
@@ -117,10 +136,19 @@ async fn run_fresh(
 ) -> Outcome {
     respect_administrator(job, side).await?;
     refuse_without_rights(job, side, None).await?;
+    let login = Login::find(job, side).await?;
     let (nothing, prepared) = (ProgramMigrations::default(), Prepared::default());
     let before = Schema::compare(&BTreeSet::new(), &nothing.known, true);
-    let run =
-        LockedRun { kratos, job, side, program: &nothing, before: &before, prepared: &prepared, progress };
+    let run = LockedRun {
+        kratos,
+        job,
+        side,
+        login,
+        program: &nothing,
+        before: &before,
+        prepared: &prepared,
+        progress,
+    };
     quiesce.await;
     let begun = Instant::now();
     let mut trail = Trail { begun: run.clock().await?, ..Trail::default() };
@@ -132,6 +160,11 @@ async fn run_fresh(
     let elapsed = begun.elapsed();
     verdict(FinishedRun { job, program: &program, before: &before, counts: &counts, elapsed, trail }, end)
         .await
+}
+
+/// A request to stop that came before Kratos was started leaves everything as it was.
+fn refuse_if_canceled(job: &Job) -> Result<(), Failure> {
+    if job.is_canceled() { Err(Failure::Canceled) } else { Ok(()) }
 }
 
 /// Our connections override a read-only setting of the role, which an administrator may have made for a reason.
@@ -153,22 +186,12 @@ async fn refuse_without_rights(
     report.refusal().map_or(Ok(()), |refusal| Err(Failure::Refused(refusal)))
 }
 
-/// Who holds the migration lock, for people.
-pub(super) async fn name_holder(side: &Connection) -> String {
-    match holder(side, LockKey::MIGRATION).await {
-        Ok(Some(holder)) => {
-            let since = holder.since.map_or_else(String::new, |since| format!(", since {since}"));
-            format!("{} (pid {}{since})", holder.application_name, holder.pid)
-        }
-        Ok(None) | Err(_) => "it has just ended".to_owned(),
-    }
-}
-
 /// A run that holds the lock.
 struct LockedRun<'a> {
     kratos: &'a Kratos,
     job: &'a Job,
     side: &'a Connection,
+    login: Login,
     program: &'a ProgramMigrations,
     before: &'a Schema,
     prepared: &'a Prepared,
@@ -176,6 +199,13 @@ struct LockedRun<'a> {
 }
 
 impl LockedRun<'_> {
+    fn say_login(&self) {
+        if self.login == Login::Bare {
+            let text = "a proxy leaves out the settings of a session: a statement may wait for a lock until the timeout";
+            say(self.progress, text.to_owned());
+        }
+    }
+
     /// Raises the fence, runs, and lifts the fence whatever happened.
     async fn behind_the_fence(&self, quiesce: impl Future<Output = ()>) -> Outcome {
         let outcome = match self.raise().await {
@@ -189,8 +219,14 @@ impl LockedRun<'_> {
     }
 
     async fn raise(&self) -> Result<(), Failure> {
-        let raised = fence::raise(self.side, &self.job.who, &OUR_SESSIONS).await;
+        let raised =
+            fence::raise(self.side, &self.job.who, &OUR_SESSIONS, &words(&self.program.listed)).await;
         raised.map_err(|error| Failure::Fence(error.to_string()))?;
+        if self.login == Login::Bare && fence::is_read_only_default(self.side).await? {
+            let text = "no triggers can be made, and the proxy leaves out what would let the migration itself write: give it \
+                        the address of the database itself, past the proxy";
+            return Err(Failure::Fence(text.to_owned()));
+        }
         say(self.progress, "write fence raised: old servers go on reading, and cannot write".to_owned());
         let writers = fence::writers(self.side, &self.prepared.own, &OUR_SESSIONS).await?;
         let text = |writer: &fence::Writer| {
@@ -227,7 +263,7 @@ impl LockedRun<'_> {
         let mut trail =
             Trail { begun: self.clock().await?, digest: self.prepared.digest.clone(), steps: Vec::new() };
         if before.is_current() {
-            check_indexes(self.side).await?;
+            check_indexes(self.side, self.program).await?;
             let elapsed = begun.elapsed();
             return Ok(MigrationReport {
                 applied: 0,
@@ -237,6 +273,7 @@ impl LockedRun<'_> {
                 trail,
             });
         }
+        refuse_if_canceled(self.job)?;
         quiesce.await;
         let begun = Instant::now();
         let pending = before.pending_count().map_or_else(|| "unknown".to_owned(), |count| count.to_string());
@@ -249,8 +286,8 @@ impl LockedRun<'_> {
             tries += 1;
             match &end {
                 ProcessEnd::Exited { errors, .. }
-                    if self.prepared.is_transactional
-                        && errors.contains("55P03")
+                    if self.prepared.may_give_up
+                        && LOCKED.iter().any(|code| errors.contains(code))
                         && tries < MOST_TRIES
                         && Instant::now() + BETWEEN_TRIES < deadline =>
                 {
@@ -259,6 +296,9 @@ impl LockedRun<'_> {
                         "a lock was not free: those behind may pass, then it is tried again".to_owned(),
                     );
                     sleep(BETWEEN_TRIES).await;
+                    if self.job.is_canceled() {
+                        break ProcessEnd::Stopped { blockers: Vec::new() };
+                    }
                     if let Err(reason) = self.still_locked().await {
                         break ProcessEnd::Lost(reason);
                     }
@@ -285,8 +325,8 @@ impl LockedRun<'_> {
         trail: &mut Trail,
     ) -> Result<ProcessEnd, Failure> {
         let begun = Instant::now();
-        let lock_timeout = self.prepared.is_transactional.then_some(LOCK_TIMEOUT);
-        let dsn = self.job.process_dsn(self.side.server_version_num(), lock_timeout);
+        let lock_timeout = self.prepared.may_give_up.then_some(LOCK_TIMEOUT);
+        let dsn = self.login.process_dsn(self.job, self.side.server_version_num(), lock_timeout);
         let limit = deadline.saturating_duration_since(begun);
         let mut process = self.kratos.migrate(&self.job.version, &dsn, limit).await?;
         let mut lines = Lines::new(&self.job.dsn, self.progress.clone());

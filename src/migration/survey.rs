@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::failure::Failure;
+use super::holder::name_holder;
 use super::job::connect;
 use super::leftovers::end_leftovers;
 use super::lockers::name_lockers;
@@ -50,17 +51,26 @@ pub(super) fn bare(failure: Failure) -> Failure {
     }
 }
 
-/// Lifts a fence that a killed run left, and ends what else is left of it, which must not go on without the fence;
-/// `false` if there is none of ours, or if its run still goes on.
-pub async fn lift_leftover_fence(dsn: &Dsn, who: &str) -> Result<bool, Failure> {
+/// How an attempt to lift a fence ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FenceLift {
+    /// There is no fence of ours.
+    NotUp,
+    Lifted,
+    /// Its run still goes on; who holds the lock.
+    Held(String),
+}
+
+/// Lifts a fence that a killed run left, and ends what else is left of it, which must not go on without the fence.
+pub async fn lift_leftover_fence(dsn: &Dsn, who: &str) -> Result<FenceLift, Failure> {
     let connection = connect(dsn, &format!("kratos-operator {who}")).await?;
     let Some(lock) = AdvisoryLock::try_acquire(&connection, LockKey::MIGRATION).await? else {
-        return Ok(false);
+        return Ok(FenceLift::Held(name_holder(&connection).await));
     };
     end_leftovers(&connection).await?;
     let is_lifted = fence::lift(&connection, &OUR_SESSIONS).await?;
     lock.release().await?;
-    Ok(is_lifted)
+    Ok(if is_lifted { FenceLift::Lifted } else { FenceLift::NotUp })
 }
 
 /// Lifts the fence of a run whose lock `side` holds, and is its last step; tells whether there was one. An error means
@@ -72,7 +82,7 @@ pub(super) async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<bool
     };
     // From here on only who takes the lock may lift: the session that holds it may die at any moment, if it is not dead.
     let _ = timeout(ANSWER, side.client().simple_query("SELECT pg_advisory_unlock_all()")).await;
-    if lift_leftover_fence(dsn, who).await? {
+    if lift_leftover_fence(dsn, who).await? == FenceLift::Lifted {
         return Ok(true);
     }
     let name = format!("kratos-operator {who}");
@@ -81,7 +91,7 @@ pub(super) async fn lift(side: &Connection, dsn: &Dsn, who: &str) -> Result<bool
     // Another run has taken the lock, and the fence is its own now. A session of ours that the server has not missed yet
     // lifts nothing.
     let holder = holder(&fresh, LockKey::MIGRATION).await?;
-    let is_anothers = holder.is_some_and(|holder| holder.application_name != name);
+    let is_anothers = holder.is_some_and(|holder| !holder.is_named(&name));
     if is_up && !is_anothers { Err(error.into()) } else { Ok(false) }
 }
 

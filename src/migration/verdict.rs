@@ -6,7 +6,7 @@ use super::counts::{self, Counts};
 use super::failure::Failure;
 use super::job::{Job, connect};
 use super::outcome::{MigrationReport, Outcome};
-use super::program::ProgramMigrations;
+use super::program::{ProgramMigrations, words};
 use super::repair::{Diagnosis, diagnose};
 use super::schema::Schema;
 use super::survey::look;
@@ -56,7 +56,7 @@ async fn judge(finished: FinishedRun<'_>, end: ProcessEnd) -> Outcome {
         None => matches!(end, ProcessEnd::Exited { code: 0, .. }) && after.applied > 0,
     };
     if is_done {
-        check_indexes(&connection).await?;
+        check_indexes(&connection, finished.program).await?;
         let counts = counts::count(&connection).await?;
         counts::compare(finished.counts, &counts)?;
         return Ok(MigrationReport {
@@ -89,9 +89,12 @@ async fn judge(finished: FinishedRun<'_>, end: ProcessEnd) -> Outcome {
     Err(Failure::Failed { reason, reached })
 }
 
-/// Success is not reported while an index is invalid.
-pub(super) async fn check_indexes(connection: &Connection) -> Result<(), Failure> {
-    let invalid = catalog::invalid_indexes(connection).await?;
+/// Success is not reported while an index of Kratos is invalid.
+pub(super) async fn check_indexes(
+    connection: &Connection,
+    program: &ProgramMigrations,
+) -> Result<(), Failure> {
+    let invalid = catalog::invalid_indexes(connection, &words(&program.listed)).await?;
     if invalid.is_empty() {
         return Ok(());
     }

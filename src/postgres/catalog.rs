@@ -67,8 +67,8 @@ pub async fn has_tables(connection: &Connection) -> Result<bool> {
     connection.get(&row, 0)
 }
 
-/// The invalid indexes in the schemas of the search path, by name.
-pub async fn invalid_indexes(connection: &Connection) -> Result<Vec<InvalidIndex>> {
+/// The invalid indexes of `tables` (by name; none: all) in the schemas of the search path, by name.
+pub async fn invalid_indexes(connection: &Connection, tables: &[String]) -> Result<Vec<InvalidIndex>> {
     let sql =
         "SELECT n.nspname::text, t.relname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
                       EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
@@ -77,6 +77,7 @@ pub async fn invalid_indexes(connection: &Connection) -> Result<Vec<InvalidIndex
         JOIN pg_class t ON t.oid = i.indrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE NOT (i.indisvalid AND i.indisready) AND n.nspname = ANY (current_schemas(false))
+          AND (cardinality($1::text[]) = 0 OR t.relname = ANY ($1))
         ORDER BY 1, 3";
     let read = |row: &tokio_postgres::Row| {
         Ok(InvalidIndex {
@@ -87,7 +88,7 @@ pub async fn invalid_indexes(connection: &Connection) -> Result<Vec<InvalidIndex
             being_built: connection.get(row, 4)?,
         })
     };
-    connection.query(sql, &[]).await?.iter().map(read).collect()
+    connection.query(sql, &[&tables]).await?.iter().map(read).collect()
 }
 
 /// The installed extensions. Kratos needs `pg_trgm` and `btree_gin`, and installs them itself if it may.

@@ -13,17 +13,23 @@ use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{Client, Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::dsn::{Dsn, Tls};
+use super::dsn::{Dsn, Tls, server_option};
 use super::error::{Error, Result, is_tls};
 use super::host_port::HostPort;
+use super::session::{Deadline, Session};
 use super::tls::client_config;
 
 /// DSN parameters that Kratos or its driver reads and that are no server settings.
 const CLIENT_PARAMS: [&str; 5] =
     ["max_conns", "max_idle_conns", "max_conn_lifetime", "max_conn_idle_time", "connect_timeout"];
 
-/// A session that holds a lock is idle for as long as a migration takes; a firewall must not take it for dead.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+/// A session that holds a lock is idle for as long as a migration takes: a firewall must not take it for dead, and a node
+/// that is gone must be missed within a minute, on either side.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_COUNT: u32 = 3;
+/// How long sent data may stay without an acknowledgement.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// How long [`Connection::close`] waits for the farewell to be sent.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -32,6 +38,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Connection {
     client: Client,
     driver: Driver,
+    deadline: Deadline,
     dsn: Dsn,
     host: String,
     server_version_num: i32,
@@ -77,15 +84,18 @@ impl Connection {
             Tls::Disable => SslMode::Disable,
             Tls::Require | Tls::VerifyCa { .. } => SslMode::Require,
         };
-        let mut config = config(dsn, endpoint, name);
-        let (client, driver) = match config.ssl_mode(mode).connect(tls.clone()).await {
-            // The client library itself falls back only if the server has no TLS, not if the handshake fails.
-            Err(error) if mode == SslMode::Prefer && is_tls(&error) => {
-                config.ssl_mode(SslMode::Disable).connect(tls.clone()).await
-            }
-            result => result,
+        let mut config = login(dsn, endpoint, name, dsn.settings());
+        config.ssl_mode(mode);
+        let mut connected = config.connect(tls.clone()).await;
+        // The client library itself falls back only if the server has no TLS, not if the handshake fails.
+        if mode == SslMode::Prefer && connected.as_ref().is_err_and(is_tls) {
+            connected = config.ssl_mode(SslMode::Disable).connect(tls.clone()).await;
         }
-        .map_err(sort)?;
+        // A proxy that does not know the parameter refuses the login. What a person put into the DSN is never left out.
+        if connected.as_ref().is_err_and(is_options_refused) && server_params(dsn).next().is_none() {
+            connected = login(dsn, endpoint, name, &[]).ssl_mode(mode).connect(tls.clone()).await;
+        }
+        let (client, driver) = connected.map_err(sort)?;
         let driver = Driver(tokio::spawn(async move {
             // Its error reaches the caller through the client, as a closed connection.
             let _ = driver.await;
@@ -93,6 +103,7 @@ impl Connection {
         let mut connection = Self {
             client,
             driver,
+            deadline: Deadline::default(),
             dsn: dsn.clone(),
             host: host.clone(),
             server_version_num: 0,
@@ -106,22 +117,65 @@ impl Connection {
     /// Reads what the server is, in one round trip.
     async fn look(&mut self) -> Result<()> {
         let sql = "SELECT current_setting('server_version_num')::int4, pg_is_in_recovery(), \
-                   current_setting('transaction_read_only') = 'on'";
+                   current_setting('transaction_read_only') = 'on',
+                   (SELECT setting::int8 FROM pg_settings WHERE name = 'statement_timeout')";
         let row = self.query_one(sql, &[]).await?;
         self.server_version_num = self.get(&row, 0)?;
         self.standby = self.get(&row, 1)?;
         self.read_only = self.get(&row, 2)?;
+        let millis: i64 = self.get(&row, 3)?;
+        self.deadline.set_at_login(Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
         Ok(())
     }
 
     /// The client, for statements of the caller's own; pass its errors through [`Self::explain`].
-    pub fn client(&self) -> &Client {
-        &self.client
+    pub fn client(&self) -> Session<'_> {
+        Session { client: &self.client, driver: &self.driver.0, deadline: &self.deadline }
+    }
+
+    /// Lets statements take `limit` from now on, and questions on this connection a little longer.
+    pub async fn limit_statements(&self, limit: Duration) -> Result<()> {
+        let sql = format!("SET statement_timeout = {}", limit.as_millis());
+        self.client().batch_execute(&sql).await.map_err(|error| self.explain(&error))?;
+        self.deadline.set(limit);
+        Ok(())
+    }
+
+    /// Those of the settings of the DSN ([`Dsn::with_setting`]) that this session does not have: a proxy may leave out what it
+    /// is given at the login.
+    pub async fn missing_settings(&self) -> Result<Vec<String>> {
+        let names: Vec<&str> = self.dsn.settings().iter().map(|(name, _)| name.as_str()).collect();
+        let sql = "SELECT wanted FROM unnest($1::text[]) AS wanted LEFT JOIN pg_settings ON name = wanted
+                   WHERE source IS NULL OR source NOT IN ('client', 'session') ORDER BY 1";
+        let rows = self.query(sql, &[&names]).await?;
+        rows.iter().map(|row| self.get(row, 0)).collect()
+    }
+
+    /// Makes the settings of the DSN that are missing. Only for a session that is known to be this connection's alone: behind a
+    /// proxy that pools transactions they would stay with somebody else.
+    pub async fn make_settings(&self) -> Result<()> {
+        if self.missing_settings().await?.is_empty() {
+            return Ok(());
+        }
+        for (name, value) in self.dsn.settings() {
+            self.query("SELECT set_config($1, $2, false)", &[&name, &value]).await?;
+        }
+        let row =
+            self.query_one("SELECT setting::int8 FROM pg_settings WHERE name = 'statement_timeout'", &[]);
+        let millis: i64 = self.get(&row.await?, 0)?;
+        self.deadline.set_at_login(Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+        Ok(())
     }
 
     /// What an error of [`Self::client`] means, with the password masked.
     pub fn explain(&self, error: &tokio_postgres::Error) -> Error {
-        Error::sort(error, &self.dsn, &self.host)
+        match self.deadline.passed() {
+            Some(after) if error.is_closed() => {
+                let reason = format!("no answer within {} s", after.as_secs());
+                Error::Lost { host: self.host.clone(), reason }
+            }
+            _ => Error::sort(error, &self.dsn, &self.host),
+        }
     }
 
     /// The server's version as a number: 150018 for 15.18.
@@ -143,11 +197,11 @@ impl Connection {
     }
 
     pub(crate) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.client.query(sql, params).await.map_err(|error| self.explain(&error))
+        self.client().query(sql, params).await.map_err(|error| self.explain(&error))
     }
 
     pub(crate) async fn query_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.client.query_one(sql, params).await.map_err(|error| self.explain(&error))
+        self.client().query_one(sql, params).await.map_err(|error| self.explain(&error))
     }
 
     /// A column of a row, without the panic of [`Row::get`].
@@ -165,7 +219,7 @@ impl Drop for Driver {
     }
 }
 
-fn config(dsn: &Dsn, endpoint: &HostPort, application_name: &str) -> Config {
+fn login(dsn: &Dsn, endpoint: &HostPort, application_name: &str, settings: &[(String, String)]) -> Config {
     let mut config = Config::new();
     config
         .host(&endpoint.host)
@@ -174,28 +228,26 @@ fn config(dsn: &Dsn, endpoint: &HostPort, application_name: &str) -> Config {
         .password(dsn.password())
         .dbname(dsn.database())
         .application_name(application_name)
-        .keepalives_idle(KEEPALIVE);
-    let options = dsn
-        .params()
-        .iter()
-        .filter(|(key, _)| key != "application_name" && !CLIENT_PARAMS.contains(&key.as_str()))
-        .map(|(key, value)| format!("-c {}={}", escape_option(key), escape_option(value)))
-        .collect::<Vec<_>>()
-        .join(" ");
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .keepalives_interval(KEEPALIVE_INTERVAL)
+        .keepalives_retries(KEEPALIVE_COUNT)
+        .tcp_user_timeout(UNACKNOWLEDGED);
+    let options: Vec<String> =
+        server_params(dsn).chain(settings).map(|(key, value)| server_option(key, value)).collect();
     if !options.is_empty() {
-        config.options(options);
+        config.options(options.join(" "));
     }
     config
 }
 
-/// Quotes a word of the `options` start-up parameter, which the server splits at white space.
-fn escape_option(word: &str) -> String {
-    let mut escaped = String::new();
-    for character in word.chars() {
-        if character == '\\' || character.is_whitespace() {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
+/// The parameters of the DSN that are server settings, and were not put there by us.
+fn server_params(dsn: &Dsn) -> impl Iterator<Item = &(String, String)> {
+    dsn.params().iter().filter(|(key, _)| key != "application_name" && !CLIENT_PARAMS.contains(&key.as_str()))
+}
+
+/// Whether the login failed because somebody in between does not know the start-up parameter `options`.
+fn is_options_refused(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| {
+        error.message().contains("unsupported startup parameter") && error.message().contains("options")
+    })
 }

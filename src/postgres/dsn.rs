@@ -51,6 +51,7 @@ pub struct DsnParts {
 pub struct Dsn {
     parts: DsnParts,
     params: Vec<(String, String)>,
+    settings: Vec<(String, String)>,
 }
 
 /// Why parts or a URL make no DSN. No variant contains a password.
@@ -117,7 +118,7 @@ impl Dsn {
         for endpoint in &mut parts.endpoints {
             *endpoint = HostPort::new(&endpoint.host, endpoint.port)?;
         }
-        Ok(Self { parts, params: Vec::new() })
+        Ok(Self { parts, params: Vec::new(), settings: Vec::new() })
     }
 
     /// Adds a run-time parameter (a server setting such as `lock_timeout`, or one that Kratos itself reads such as
@@ -126,6 +127,15 @@ impl Dsn {
     pub fn with_param(mut self, key: &str, value: &str) -> Self {
         self.params.retain(|(known, _)| known != key);
         self.params.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a server setting of ours for the session. All of them go through the one start-up parameter `options`: a proxy
+    /// may refuse any other that it does not know, and pools that serve Kratos let this one pass.
+    #[must_use]
+    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -166,6 +176,11 @@ impl Dsn {
         &self.params
     }
 
+    /// Our settings for the session, in the order in which they were added.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
+
     pub(super) fn password(&self) -> &str {
         &self.parts.password
     }
@@ -198,7 +213,15 @@ impl Dsn {
                 query.extend([("sslmode", "verify-ca"), ("sslrootcert", ca_file)]);
             }
         }
-        query.extend(self.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let is_options = |(key, _): &&(String, String)| key == "options";
+        let others = self.params.iter().filter(|param| !is_options(param));
+        query.extend(others.map(|(key, value)| (key.as_str(), value.as_str())));
+        let own = self.params.iter().find(is_options).map(|(_, value)| value.clone());
+        let settings = self.settings.iter().map(|(name, value)| server_option(name, value));
+        let options = own.into_iter().chain(settings).collect::<Vec<_>>().join(" ");
+        if !options.is_empty() {
+            query.push(("options", &options));
+        }
         let query = query.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value)));
         let query = query.collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
@@ -229,6 +252,18 @@ impl fmt::Debug for DsnParts {
             .field("tls", tls)
             .finish()
     }
+}
+
+/// A setting as a word of the start-up parameter `options`, which the server splits at white space.
+pub(super) fn server_option(name: &str, value: &str) -> String {
+    let mut option = "-c ".to_owned();
+    for character in format!("{name}={value}").chars() {
+        if character == '\\' || character.is_whitespace() {
+            option.push('\\');
+        }
+        option.push(character);
+    }
+    option
 }
 
 fn encode(text: &str) -> String {

@@ -42,7 +42,13 @@ pub enum Error {
     ReadOnly { host: String },
     #[error("PostgreSQL at {host} does not let {user} do this ({message}): allow it there and try again")]
     Permission { host: String, user: String, message: String },
-    /// A proxy that pools connections knows no start-up settings but a few, or gives each transaction another session.
+    /// A proxy that pools connections knows no start-up parameters but a few.
+    #[error(
+        "a proxy at {host} refuses the login ({message}): add the parameter to ignore_startup_parameters of PgBouncer, or connect \
+         to the database itself, past the proxy"
+    )]
+    StartupParameter { host: String, message: String },
+    /// A proxy that gives each transaction another session.
     #[error(
         "a proxy at {host} shares sessions between connections ({message}): connect to the database itself, past the proxy"
     )]
@@ -70,6 +76,7 @@ impl Error {
             Self::BadCa { .. } => "bad-ca",
             Self::ReadOnly { .. } => "read-only",
             Self::Permission { .. } => "permission",
+            Self::StartupParameter { .. } => "startup-parameter",
             Self::Pooler { .. } => "pooler",
             Self::Canceled { .. } => "canceled",
             Self::LockTimeout { .. } => "lock-timeout",
@@ -85,9 +92,11 @@ impl Error {
         let user = clean(dsn.username());
         if let Some(db) = error.as_db_error() {
             let message = clean(db.message());
-            let is_pooler = message.contains("startup parameter")
-                || message.starts_with("prepared statement ") && message.ends_with(" exist");
+            let is_pooler = message.starts_with("prepared statement ") && message.ends_with(" exist");
             return match db.code() {
+                _ if message.contains("unsupported startup parameter") => {
+                    Self::StartupParameter { host, message }
+                }
                 _ if is_pooler => Self::Pooler { host, message },
                 &SqlState::INVALID_PASSWORD => Self::WrongPassword { host, user },
                 &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase { host, database: clean(dsn.database()) },

@@ -4,9 +4,9 @@
 //! and its writes fail cleanly instead of leaving rows that the migration can never get past. An ordinary role may do
 //! all of this. There are two ways, because a session keeps the defaults that it began with:
 //!
-//! - If others are connected, [`triggers`] refuse what they write: nobody is ended, and nobody who reads notices.
-//! - If nobody is, or triggers cannot be had, read-only transactions are made the default of the login role in this
-//!   database. Sessions that began before are ended, and those that began under it are when it is lifted.
+//! - [`triggers`] refuse what others write, whatever their role: no session is ended, and a reader does not notice.
+//! - Where triggers cannot be had, read-only transactions are made the default of the login role in this database. Sessions
+//!   that began before are ended, and those that began under it are when it is lifted. Other roles are not held back.
 //!
 //! A session of ours that must write has one of the spared names, and opens with the parameter
 //! `default_transaction_read_only=off`.
@@ -100,12 +100,14 @@ struct RoleSettings {
 
 /// Raises the fence in the name of `who` (unit and task), or takes over one that a killed run left.
 ///
-/// Sessions whose `application_name` begins with one of `spared` stay: they are ours. Does the same again without
+/// `tables` are those of Kratos, by name; none: not known, so all that our role owns. Sessions whose `application_name` begins
+/// with one of `spared` stay: they are ours. Does the same again without
 /// harm. A read-only default that an administrator made is refused. Whether a writer is left is told by [`writers`].
 pub async fn raise(
     connection: &Connection,
     who: &str,
     spared: &[&str],
+    tables: &[String],
 ) -> std::result::Result<FenceState, FenceError> {
     let stored = stored(connection).await?;
     if stored.read_only && stored.mark.is_none() {
@@ -118,8 +120,7 @@ pub async fn raise(
         });
     }
     if stored.mark.is_none()
-        && (triggers::state(connection).await?.is_some() || is_anybody_connected(connection, spared).await?)
-        && let Some(state) = triggers::raise(connection, who, spared).await?
+        && let Some(state) = triggers::raise(connection, who, spared, tables).await?
     {
         end_long_transactions(connection, spared).await?;
         return Ok(state);
@@ -177,7 +178,7 @@ pub async fn state(connection: &Connection) -> Result<Option<FenceState>> {
 }
 
 /// The sessions in this database that may write: neither read-only by default, nor spared, nor of a role that has
-/// no right to change one of `tables` (by name; none: any table of the search path). Those of our own role come first.
+/// no right to change one of `tables`, be it by a role that it may become (by name; none: any table of the search path). Those of our own role come first.
 pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]) -> Result<Vec<Writer>> {
     let stored = stored(connection).await?;
     let since = stored.mark.filter(|_| stored.read_only).and_then(|mark| mark.since);
@@ -199,7 +200,9 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
                   AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
                   AND starts_with(item, 'default_transaction_read_only=') AND split_part(item, '=', 2)::bool))
           AND EXISTS (
-                SELECT FROM tables WHERE has_table_privilege(r.oid, tables.oid, 'INSERT, UPDATE, DELETE')
+                SELECT FROM tables WHERE EXISTS (
+                        SELECT FROM pg_roles m WHERE pg_has_role(r.oid, m.oid, 'MEMBER')
+                          AND has_table_privilege(m.oid, tables.oid, 'INSERT, UPDATE, DELETE'))
                   AND NOT EXISTS (SELECT FROM pg_trigger t
                                   WHERE t.tgrelid = tables.oid AND t.tgfoid = $4 AND t.tgenabled IN ('O', 'A'))
                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
@@ -217,6 +220,11 @@ pub async fn writers(connection: &Connection, tables: &[String], spared: &[&str]
         })
     };
     connection.query(&sql, &[&tables, &spared, &since, &refusing]).await?.iter().map(read).collect()
+}
+
+/// Whether the fence, if it is up, is the read-only default of the role.
+pub async fn is_read_only_default(connection: &Connection) -> Result<bool> {
+    Ok(stored(connection).await?.read_only)
 }
 
 async fn stored(connection: &Connection) -> Result<RoleSettings> {
@@ -267,13 +275,6 @@ async fn store(connection: &Connection, read_only: bool, application_name: Optio
         return Err(connection.explain(&error));
     }
     Ok(())
-}
-
-/// Whether somebody else is connected as our role.
-async fn is_anybody_connected(connection: &Connection, spared: &[&str]) -> Result<bool> {
-    let sql = format!("SELECT EXISTS (SELECT FROM {SESSIONS} a WHERE {OTHERS})");
-    let row = connection.query_one(&sql, &[&spared]).await?;
-    connection.get(&row, 0)
 }
 
 /// Ends the sessions of our role whose transaction is open for long: a migration would have to wait for what it has locked.

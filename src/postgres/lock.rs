@@ -37,8 +37,17 @@ pub struct Holder {
     pub application_name: String,
     /// When its session began, as RFC 3339 in UTC; `None` if our role may not see it.
     pub since: Option<String>,
+    /// How many seconds ago it last asked or answered; `None` if our role may not see it.
+    pub heard: Option<i64>,
     /// Its IP address; `None` over a Unix socket or if our role may not see it.
     pub client_addr: Option<String>,
+}
+
+impl Holder {
+    /// Whether it is a session of that name; the server cuts names at 63 bytes.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.application_name == name[..name.floor_char_boundary(63)]
+    }
 }
 
 impl<'c> AdvisoryLock<'c> {
@@ -73,7 +82,8 @@ impl<'c> AdvisoryLock<'c> {
 pub async fn holder(connection: &Connection, key: LockKey) -> Result<Option<Holder>> {
     // pg_locks shows the two numbers as unsigned.
     let sql = r#"SELECT a.pid, coalesce(a.application_name, ''),
-                        to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), host(a.client_addr)
+                        to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), host(a.client_addr),
+                        extract(epoch FROM clock_timestamp() - a.state_change)::int8
         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -85,5 +95,6 @@ pub async fn holder(connection: &Connection, key: LockKey) -> Result<Option<Hold
         application_name: connection.get(row, 1)?,
         since: connection.get(row, 2)?,
         client_addr: connection.get(row, 3)?,
+        heard: connection.get(row, 4)?,
     }))
 }

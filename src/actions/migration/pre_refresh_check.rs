@@ -174,7 +174,7 @@ fn describe_fence(standing: &DatabaseStanding, dsn: &Dsn, application: &str) -> 
 /// The checks of a migration in which nothing is pending.
 async fn preflight_checks(dsn: &Dsn) -> Result<Vec<RefreshCheck>, Failure> {
     // The fence is told by its own check.
-    let dsn = dsn.clone().with_param("default_transaction_read_only", "off");
+    let dsn = dsn.clone().with_setting("default_transaction_read_only", "off");
     let connection = Connection::open(&dsn, "kratos-operator check", CONNECT).await?;
     let schema = Schema { applied: 0, pending: Some(Vec::new()), unknown: Vec::new(), unused: false };
     let run = PlannedRun {
@@ -219,6 +219,7 @@ fn is_asked(name: CheckName) -> bool {
         | CheckName::OtherMigration
         | CheckName::LongTransactions
         | CheckName::PreparedTransactions
+        | CheckName::Subscription
         | CheckName::Replication => true,
         CheckName::HalfApplied
         | CheckName::NullRows

@@ -10,8 +10,8 @@ use crate::actions::text::{failed, show};
 use crate::charm::observed::{Effects, Observed};
 use crate::juju;
 use crate::kratos::program::command::Kratos;
-use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, repair_now};
-use crate::migration::{self, Failure, lift_leftover_fence};
+use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, fence_left, repair_now};
+use crate::migration::{self, Failure, FenceLift, lift_leftover_fence};
 
 const WHAT: &str = "The database cannot be repaired";
 
@@ -42,14 +42,14 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
     let migrate = migration::command(&application);
     let mut failure = None;
     match (&diagnosis, apply) {
-        (Diagnosis::None, false) => {
-            add("result", "nothing to repair".to_owned());
-            add("next", migrate);
-        }
-        (Diagnosis::None, true) => match lift_fence(&target, observed, effects).await {
-            Ok(text) => {
-                add("result", text);
+        (Diagnosis::None, _) => match fence(&target, observed, effects, apply).await {
+            Ok(None) => {
+                add("result", "nothing to repair".to_owned());
                 add("next", migrate);
+            }
+            Ok(Some(text)) => {
+                add("result", text);
+                add("next", if apply { migrate } else { format!("{again} apply=true") });
             }
             Err(error) => failure = Some(failed(WHAT, &error, observed, &again)),
         },
@@ -94,13 +94,25 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
     }
 }
 
-/// A fence that a killed run left needs no diagnosis.
-async fn lift_fence(target: &Target, observed: &Observed, effects: &mut Effects) -> Result<String, Failure> {
-    if !lift_leftover_fence(&target.dsn, &who(observed)).await? {
-        return Ok("nothing to repair".to_owned());
+/// Looks for a fence that a killed run left, or lifts it, which needs no diagnosis; what there is to say of it.
+async fn fence(
+    target: &Target,
+    observed: &Observed,
+    effects: &mut Effects,
+    apply: bool,
+) -> Result<Option<String>, Failure> {
+    if !apply {
+        let left = fence_left(&target.dsn).await?;
+        return Ok(left.map(|who| format!("a write fence is up, left by {who}")));
     }
-    effects.is_fence_lifted = true;
-    Ok("lifted the write fence that an earlier run left".to_owned())
+    match lift_leftover_fence(&target.dsn, &who(observed)).await? {
+        FenceLift::NotUp => Ok(None),
+        FenceLift::Held(holder) => Err(Failure::Locked { holder }),
+        FenceLift::Lifted => {
+            effects.is_fence_lifted = true;
+            Ok(Some("lifted the write fence that an earlier run left".to_owned()))
+        }
+    }
 }
 
 fn who(observed: &Observed) -> String {

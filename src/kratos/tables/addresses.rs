@@ -48,8 +48,6 @@ pub async fn is_there(dsn: &Dsn, schema_id: &str, traits: &str) -> Result<bool, 
 
 async fn open(dsn: &Dsn) -> Result<Connection, Error> {
     let connection = Connection::open(dsn, APPLICATION_NAME, LIMIT).await?;
-    let bound = format!("SET statement_timeout = {}", LIMIT.as_millis());
-    let set = connection.client().batch_execute(&bound).await;
-    set.map_err(|error| connection.explain(&error))?;
+    connection.limit_statements(LIMIT).await?;
     Ok(connection)
 }

@@ -31,8 +31,7 @@ pub async fn count(dsn: &Dsn, age: Duration) -> Result<u64, Error> {
     let sql = format!("SELECT ({})::bigint", counts.join(" + "));
     let connection = Connection::open(dsn, APPLICATION_NAME, CONNECT_LIMIT).await?;
     let explain = |error: tokio_postgres::Error| connection.explain(&error);
-    let bound = format!("SET statement_timeout = {}", COUNT_LIMIT.as_millis());
-    connection.client().batch_execute(&bound).await.map_err(explain)?;
+    connection.limit_statements(COUNT_LIMIT).await?;
     let row = connection.client().query_one(&sql, &[&age.as_secs_f64()]).await.map_err(explain)?;
     let count: i64 = row.try_get(0).map_err(explain)?;
     connection.close().await;

@@ -19,6 +19,7 @@ mod work;
 
 use std::collections::BTreeSet;
 use std::iter::repeat;
+use std::time::Duration;
 
 pub use lock::LockMode;
 pub use model::{Method, MigrationPlan, Mode, Obstacle, Step, Touched};
@@ -41,7 +42,7 @@ use replay::{Subject, replay};
 const SETTINGS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("default_transaction_read_only", "off")];
 
 /// Nulls are searched in whole tables.
-const SEARCH: &str = "SET statement_timeout = '10s'";
+const SEARCH: Duration = Duration::from_secs(10);
 /// Makes the plan. Nothing is changed but for a scratch database, which is gone again when this returns.
 ///
 /// Fails as a run would that cannot begin: unreachable database, no answer of the program, a database that was migrated
@@ -75,7 +76,7 @@ async fn make(
     with_obstacle: bool,
 ) -> Result<MigrationPlan, Failure> {
     let with_settings =
-        SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_param(key, value));
+        SETTINGS.into_iter().fold(dsn.clone(), |dsn, (key, value)| dsn.with_setting(key, value));
     let connection = Connection::open(&with_settings, "kratos-operator plan", CONNECT).await?;
     let made = make_on(&connection, kratos, version, dsn, asked, with_obstacle).await;
     let made = match made {
@@ -134,8 +135,7 @@ async fn obstacle(connection: &Connection, listed: &[ListedMigration]) -> Result
     if listed.is_empty() {
         return Ok(None);
     }
-    let set = connection.client().batch_execute(SEARCH).await;
-    set.map_err(|error| connection.explain(&error))?;
+    connection.limit_statements(SEARCH).await?;
     match diagnose(connection, listed).await {
         Ok(diagnosis) => Ok(Obstacle::from_diagnosis(&diagnosis)),
         Err(Error::Canceled { .. }) => Ok(None),

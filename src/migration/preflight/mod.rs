@@ -31,7 +31,7 @@ const QUESTION: &str = "4000";
 ///
 /// Ends within seconds. A question that the server refuses to answer becomes a finding of its check.
 pub async fn preflight(connection: &Connection, run: PlannedRun<'_>) -> PreflightReport {
-    let dsn = run.dsn.clone().with_param("statement_timeout", QUESTION);
+    let dsn = run.dsn.clone().with_setting("statement_timeout", QUESTION);
     let plain = match server::open(&dsn).await {
         Ok(plain) => plain,
         Err(error) => return unreachable(&error),
@@ -64,12 +64,13 @@ async fn findings(
         CheckName::WritablePrimary => server::writable(connection, plain).await,
         CheckName::Ownership => rights::ownership(plain, run.own).await,
         CheckName::Create => rights::create(plain, run.dsn.database(), run.schema.pending.as_deref()).await,
-        CheckName::InvalidIndexes => objects::invalid_indexes(plain).await,
+        CheckName::InvalidIndexes => objects::invalid_indexes(plain, run).await,
         CheckName::HalfApplied => objects::half_applied(plain, run).await,
         CheckName::NullRows => objects::null_rows(plain, run).await,
         CheckName::OtherMigration => sessions::other_migration(plain).await,
         CheckName::LongTransactions => sessions::long_transactions(plain, run).await,
         CheckName::PreparedTransactions => sessions::prepared_transactions(plain, run).await,
+        CheckName::Subscription => sessions::subscription(plain).await,
         CheckName::OtherWriters => sessions::other_writers(plain, run).await,
         CheckName::Replication => room::replication(plain).await,
         CheckName::Disk => room::disk(plain, run).await,
@@ -97,7 +98,7 @@ pub async fn preflight_of_unused(
 /// The report of a database that cannot be asked: the connection failed with `error`.
 pub fn unreachable(error: &Error) -> PreflightReport {
     let (name, remedy) = match error {
-        Error::Pooler { .. } => (CheckName::Pooler, server::PAST_PROXY),
+        Error::Pooler { .. } | Error::StartupParameter { .. } => (CheckName::Pooler, server::PAST_PROXY),
         Error::ReadOnly { .. } => {
             (CheckName::WritablePrimary, "wait until a primary is elected, or name its address")
         }

@@ -41,6 +41,8 @@ check_names! {
     NullRows = "null-rows",
     OtherMigration = "other-migration",
     LongTransactions = "long-transactions",
+    /// A logical replication that writes into this database.
+    Subscription = "subscription",
     PreparedTransactions = "prepared-transactions",
     OtherWriters = "other-writers",
     Replication = "replication",

@@ -3,6 +3,7 @@
 use super::planned_run::PlannedRun;
 use super::report::Finding;
 use crate::kratos::program::command::ListedMigration;
+use crate::migration::program::words;
 use crate::migration::repair::{Foreseen, HalfApplied, NotNull};
 use crate::postgres::catalog::InvalidIndex;
 use crate::postgres::objects::{Objects, has_null};
@@ -11,8 +12,8 @@ use crate::postgres::{Connection, Error, Result, catalog};
 const REPAIR: &str = "run-migration cannot pass this: see repair-migration";
 
 /// Indexes that a killed build left: later migrations take them for whole.
-pub(super) async fn invalid_indexes(connection: &Connection) -> Vec<Finding> {
-    let found = catalog::invalid_indexes(connection).await;
+pub(super) async fn invalid_indexes(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
+    let found = catalog::invalid_indexes(connection, &words(run.listed)).await;
     Finding::answered(found.map(|indexes| indexes.iter().map(invalid_index).collect()))
 }
 

@@ -28,6 +28,21 @@ fn unwatched_migration((pid, name): (i32, String)) -> Finding {
     )
 }
 
+/// A copy that is being fed from elsewhere: its rows come in the old form while the migration changes the table.
+pub(super) async fn subscription(connection: &Connection) -> Vec<Finding> {
+    let sql = "SELECT quote_ident(subname) FROM pg_subscription
+               WHERE subenabled AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+               ORDER BY 1";
+    let rows = connection.client().query(sql, &[]).await;
+    let names = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+    findings(names.map_err(|error| connection.explain(&error)), |name: String| {
+        Finding::refusal(
+            format!("the subscription {name} writes into this database"),
+            format!("ALTER SUBSCRIPTION {name} DISABLE"),
+        )
+    })
+}
+
 /// Transactions that would make the migration wait, and everybody else behind it.
 pub(super) async fn long_transactions(connection: &Connection, run: &PlannedRun<'_>) -> Vec<Finding> {
     let open = transactions::open(connection, run.touched, LONG, &OUR_SESSIONS).await;

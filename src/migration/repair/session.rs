@@ -5,24 +5,25 @@
 //! whatever happened. `asked` is the earlier listing of the program, if there is one.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::apply::{RepairError, Repaired, apply};
 use super::diagnose::{Diagnosis, diagnose};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::program::command::Kratos;
 use crate::migration::failure::Failure;
+use crate::migration::holder::name_holder;
 use crate::migration::job::connect;
 use crate::migration::leftovers::end_leftovers;
 use crate::migration::lockers::name_lockers;
 use crate::migration::preflight::refuse_pooler;
-use crate::migration::program::ProgramMigrations;
-use crate::migration::run::name_holder;
+use crate::migration::program::{ProgramMigrations, words};
 use crate::migration::sessions::OUR_SESSIONS;
 use crate::migration::survey::{bare, lift, look};
-use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence};
+use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fence, holder};
 
 /// Nulls are searched in whole tables, which takes longer than the questions of a run.
-const SEARCH: &str = "SET statement_timeout = '60s'";
+const SEARCH: Duration = Duration::from_secs(60);
 
 /// Tells what is wrong with a database. Changes nothing. Fails if the program does not show its migrations (before
 /// v25) and on a database that was migrated by a newer Kratos.
@@ -36,6 +37,15 @@ pub async fn diagnose_now(
     let diagnosis = diagnose(&connection, &program.listed).await?;
     connection.close().await;
     Ok(diagnosis)
+}
+
+/// Who left a write fence behind which no run is at work; `None`: there is no such fence.
+pub async fn fence_left(dsn: &Dsn) -> Result<Option<String>, Failure> {
+    let connection = connect(dsn, "kratos-operator repair").await?;
+    let fence = fence::state(&connection).await?.filter(fence::FenceState::is_marked_ours);
+    let is_held = holder(&connection, LockKey::MIGRATION).await?.is_some();
+    connection.close().await;
+    Ok(fence.filter(|_| !is_held).and_then(|fence| fence.who))
 }
 
 /// Repairs what is found now, as `who` (unit and task), under the migration lock and the fence. A database in which
@@ -86,7 +96,9 @@ async fn repair_locked(
     if diagnosis.sql().is_none() {
         return Err(Failure::Refused(diagnosis.to_string()));
     }
-    fence::raise(side, who, &OUR_SESSIONS).await.map_err(|error| Failure::Fence(error.to_string()))?;
+    fence::raise(side, who, &OUR_SESSIONS, &words(&program.listed))
+        .await
+        .map_err(|error| Failure::Fence(error.to_string()))?;
     apply(side, &program.listed, &diagnosis).await.map_err(|error| match error {
         RepairError::Database(error) => Failure::Database(error),
         RepairError::NotFenced => Failure::Fence(error.to_string()),
@@ -109,8 +121,7 @@ async fn open<'p>(
     }
     // An unreachable database is told in seconds by us, and in minutes by Kratos.
     let connection = connect(dsn, name).await?;
-    let set = connection.client().batch_execute(SEARCH).await;
-    set.map_err(|error| connection.explain(&error))?;
+    connection.limit_statements(SEARCH).await?;
     let program = ProgramMigrations::asked_or_ask(asked, kratos, version, dsn).await?;
     let schema = match look(&connection, &program.known).await {
         Ok(schema) => schema,

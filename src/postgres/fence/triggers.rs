@@ -1,6 +1,6 @@
 //! The write fence as triggers: each of Kratos' tables refuses what changes it, except to sessions that are spared.
 //!
-//! Given a [`Connection`], [`raise`] makes a function that refuses, and a trigger on every table that our role owns;
+//! Given a [`Connection`], [`raise`] makes a function that refuses, and a trigger on every table of Kratos that our role owns;
 //! [`lift`] first turns the function into one that lets everything pass, which holds for everybody at once, and then
 //! removes the triggers. No session is ended, so nobody who reads notices either. What it costs is a lock on each table for a
 //! moment: one that writes wait for to make the trigger, and one that reads wait for too to remove it. A lock that is not
@@ -30,7 +30,7 @@ const LOCK: &str = "200ms";
 const BETWEEN: Duration = Duration::from_millis(300);
 /// The same where a vacuum of the server's own holds it: that one gives way to who has waited for `deadlock_timeout` (1 s).
 const BEHIND_VACUUM: &str = "1200ms";
-/// How long it is tried to have all triggers made or removed.
+/// How long it is tried to have the trigger of one table made or removed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The function behind the triggers.
@@ -52,8 +52,13 @@ impl Function {
 
 /// Raises it in the name of `who`, or takes over what a killed run left. `None`: somebody holds a lock on a table for
 /// too long, or our role may not do it; then nothing of it refuses anything.
-pub(super) async fn raise(connection: &Connection, who: &str, spared: &[&str]) -> Result<Option<FenceState>> {
-    match try_raise(connection, who, spared).await {
+pub(super) async fn raise(
+    connection: &Connection,
+    who: &str,
+    spared: &[&str],
+    tables: &[String],
+) -> Result<Option<FenceState>> {
+    match try_raise(connection, who, spared, tables).await {
         Ok(state) => Ok(Some(state)),
         Err(error @ (Error::Lost { .. } | Error::Unreachable { .. })) => Err(error),
         Err(error) => {
@@ -64,7 +69,12 @@ pub(super) async fn raise(connection: &Connection, who: &str, spared: &[&str]) -
     }
 }
 
-async fn try_raise(connection: &Connection, who: &str, spared: &[&str]) -> Result<FenceState> {
+async fn try_raise(
+    connection: &Connection,
+    who: &str,
+    spared: &[&str],
+    tables: &[String],
+) -> Result<FenceState> {
     let found = function(connection).await?;
     let since = match found.as_ref().and_then(fence_state) {
         // It refuses already, whoever raised it.
@@ -85,13 +95,14 @@ async fn try_raise(connection: &Connection, who: &str, spared: &[&str]) -> Resul
     define(connection, found.as_ref().map_or(NAME, |function| &function.name), &body, &mark.text()).await?;
     let absent = || Error::Other { sqlstate: None, message: format!("{NAME} is not in the search path") };
     let Function { oid, name, .. } = function(connection).await?.ok_or_else(absent)?;
-    let until = Instant::now() + PATIENCE;
-    for table in tables_without(connection, oid).await? {
+    for table in tables_without(connection, oid, tables).await? {
+        // Always: a subscription to another database writes as a replica, for which ordinary triggers do not fire.
         let trigger = format!(
             "CREATE TRIGGER {NAME} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} \
-             FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+             FOR EACH STATEMENT EXECUTE FUNCTION {name}(); ALTER TABLE {table} ENABLE ALWAYS TRIGGER {NAME}"
         );
-        patiently(connection, &table, &trigger, until).await?;
+        // Counted for each table: how many there are says nothing about how long one is used.
+        patiently(connection, &table, &trigger, Instant::now() + PATIENCE).await?;
     }
     if mark.since.is_none() {
         mark.since = Some(now(connection).await?);
@@ -107,11 +118,10 @@ pub(super) async fn lift(connection: &Connection) -> Result<bool> {
     let mark = function.comment.strip_prefix(LIFTING).unwrap_or(&function.comment);
     // It may be another role's, who left it: then its triggers on our tables go all the same.
     let disarmed = define(connection, &function.name, "RETURN NULL;", &format!("{LIFTING}{mark}")).await;
-    let until = Instant::now() + PATIENCE;
     let mut left = None;
     for table in tables_with(connection, function.oid).await? {
         let drop = format!("DROP TRIGGER IF EXISTS {NAME} ON {table}");
-        left = left.or(patiently(connection, &table, &drop, until).await.err());
+        left = left.or(patiently(connection, &table, &drop, Instant::now() + PATIENCE).await.err());
     }
     match (left, disarmed) {
         (Some(error), Err(_)) => return Err(error),
@@ -184,27 +194,33 @@ async fn define(connection: &Connection, name: &str, body: &str, comment: &str) 
     execute(connection, &sql).await
 }
 
-/// The tables of the search path that our role owns and that have no trigger which calls the function.
-async fn tables_without(connection: &Connection, function: u32) -> Result<Vec<String>> {
+/// Those of `tables` (by name; none: all) in the search path that our role owns and that have no trigger which calls the
+/// function.
+async fn tables_without(connection: &Connection, function: u32, tables: &[String]) -> Result<Vec<String>> {
     let sql = "SELECT c.oid::regclass::text FROM pg_class c
         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND pg_has_role(c.relowner, 'USAGE')
           AND c.relnamespace = ANY (SELECT to_regnamespace(quote_ident(name)) FROM unnest(current_schemas(false)) AS name)
           AND NOT EXISTS (SELECT FROM pg_depend d
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
           AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid = $1)
+          AND (cardinality($2::text[]) = 0 OR c.relname = ANY ($2))
         ORDER BY c.oid";
-    names(connection, sql, function).await
+    names(connection, sql, &[&function, &tables]).await
 }
 
 /// Those of our role that have one.
 async fn tables_with(connection: &Connection, function: u32) -> Result<Vec<String>> {
     let sql = "SELECT c.oid::regclass::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
                WHERE t.tgfoid = $1 AND pg_has_role(c.relowner, 'USAGE') ORDER BY c.oid";
-    names(connection, sql, function).await
+    names(connection, sql, &[&function]).await
 }
 
-async fn names(connection: &Connection, sql: &str, function: u32) -> Result<Vec<String>> {
-    connection.query(sql, &[&function]).await?.iter().map(|row| connection.get(row, 0)).collect()
+async fn names(
+    connection: &Connection,
+    sql: &str,
+    params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> Result<Vec<String>> {
+    connection.query(sql, params).await?.iter().map(|row| connection.get(row, 0)).collect()
 }
 
 /// Runs a statement that needs a lock on a table, again and again if it is not free.

@@ -67,7 +67,7 @@ fn a_fence_that_a_killed_run_left_is_told_and_lifted() {
         assert_eq!(database.run("run").code, Some(0));
         let dsn = Dsn::parse(&database.dsn).unwrap();
         let side = Connection::open(&dsn, "kratos-operator killed", PATIENCE).await.unwrap();
-        fence::raise(&side, "killed", &OUR_SESSIONS).await.unwrap();
+        fence::raise(&side, "killed", &OUR_SESSIONS, &[]).await.unwrap();
         let status = database.run("status --json");
         assert_eq!(status.code, Some(1), "{status:?}");
         let next = status.json()["next"].as_str().unwrap().to_owned();

@@ -146,7 +146,10 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub async fn open(dsn: &Dsn) -> Connection {
-    Connection::open(dsn, "test", PATIENCE).await.unwrap()
+    let connection = Connection::open(dsn, "test", PATIENCE).await.unwrap();
+    // Tables are filled with many rows.
+    connection.limit_statements(PATIENCE).await.unwrap();
+    connection
 }
 
 pub async fn sql(connection: &Connection, statement: &str) {

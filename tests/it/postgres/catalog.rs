@@ -59,12 +59,12 @@ fn what_a_failed_concurrent_build_leaves_is_found_and_can_be_repaired() {
         let dsn = server.database().await;
         let connection = open(&dsn).await;
         sql(&connection, r#"CREATE TABLE "Mails" (id int); INSERT INTO "Mails" VALUES (1), (1)"#).await;
-        assert_eq!(invalid_indexes(&connection).await.unwrap(), []);
+        assert_eq!(invalid_indexes(&connection, &[]).await.unwrap(), []);
 
         let error =
             try_sql(&connection, r#"CREATE UNIQUE INDEX CONCURRENTLY "Mails id" ON "Mails" (id)"#).await;
         assert_eq!(error.unwrap_err().kind(), "other");
-        let found = invalid_indexes(&connection).await.unwrap();
+        let found = invalid_indexes(&connection, &[]).await.unwrap();
         let [index] = &found[..] else { panic!("{found:?}") };
         assert_eq!((&*index.schema, &*index.table, &*index.name), ("public", "Mails", "Mails id"));
         assert_eq!(index.quoted, r#"public."Mails id""#);
@@ -72,7 +72,7 @@ fn what_a_failed_concurrent_build_leaves_is_found_and_can_be_repaired() {
 
         sql(&connection, r#"TRUNCATE "Mails""#).await;
         sql(&connection, &format!("REINDEX INDEX CONCURRENTLY {}", index.quoted)).await;
-        assert_eq!(invalid_indexes(&connection).await.unwrap(), []);
+        assert_eq!(invalid_indexes(&connection, &[]).await.unwrap(), []);
     });
 }
 
@@ -86,13 +86,14 @@ fn an_index_in_the_making_is_told_from_a_ruin() {
         sql(&writer, "BEGIN; INSERT INTO mails VALUES (1)").await;
         let build =
             tokio::spawn(async move { try_sql(&builder, "CREATE INDEX CONCURRENTLY ON mails (id)").await });
-        let index =
-            eventually("the build begins", || async { invalid_indexes(&connection).await.unwrap().pop() })
-                .await;
+        let index = eventually("the build begins", || async {
+            invalid_indexes(&connection, &[]).await.unwrap().pop()
+        })
+        .await;
         assert!(index.being_built);
         sql(&writer, "COMMIT").await;
         build.await.unwrap().unwrap();
-        assert_eq!(invalid_indexes(&connection).await.unwrap(), []);
+        assert_eq!(invalid_indexes(&connection, &[]).await.unwrap(), []);
     });
 }
 

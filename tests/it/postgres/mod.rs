@@ -4,6 +4,7 @@
 mod catalog;
 mod connect;
 mod sessions;
+mod silent;
 mod support;
 mod tls;
 mod vacuum;

@@ -69,7 +69,7 @@ fn the_fence_gets_its_triggers_and_ends_nobody() {
         let kratos = open_as(&dsn, "kratos").await;
         let admin = vacuumed(&server, &dsn).await;
         let engine = open_as(&dsn, "kratos-operator").await;
-        fence::raise(&engine, "kratos/0", &["kratos-operator"]).await.unwrap();
+        fence::raise(&engine, "kratos/0", &["kratos-operator"], &[]).await.unwrap();
         let refused = try_sql(&kratos, "INSERT INTO vacuumed VALUES (1)").await.unwrap_err();
         assert_eq!(refused.kind(), "read-only");
         let row = kratos.client().query_one("SELECT count(*) FROM vacuumed", &[]).await;

@@ -101,7 +101,7 @@ async fn a_database_that_is_well_passes_every_check() {
         assert_eq!(skipped, [CheckName::Disk], "{report}");
         let asked: Vec<_> = report.checks.iter().map(|check| check.name).collect();
         assert_eq!(asked, CheckName::ALL);
-        assert!(report.to_string().starts_with("preflight: 14 ok, 1 skipped\nskipped disk: "), "{report}");
+        assert!(report.to_string().starts_with("preflight: 15 ok, 1 skipped\nskipped disk: "), "{report}");
         // The fence of a run that was killed is ours to go on with.
         raise(&side).await;
         assert!(!case.run(&side).await.is_refused());

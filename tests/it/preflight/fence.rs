@@ -44,7 +44,7 @@ async fn an_old_server_goes_on_reading_under_the_fence() {
     let before = writers(&side, &[], &OUR_SESSIONS).await.unwrap();
     assert!(before.iter().any(|writer| writer.own_role && writer.user == "kratos"), "{before:?}");
 
-    let up = raise(&side, "kratos/0 task 7", &OUR_SESSIONS).await.unwrap();
+    let up = raise(&side, "kratos/0 task 7", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!((up.phase, up.who.as_deref()), (Phase::Up, Some("kratos/0 task 7")));
     assert_eq!(writers(&side, &[], &OUR_SESSIONS).await.unwrap(), []);
     for path in ["/admin/health/ready", "/admin/identities"] {
@@ -72,10 +72,11 @@ async fn it_is_raised_and_lifted_any_number_of_times() {
     let database = world.database("db").await;
     database.migrate(NEW);
     let side = side(&database).await;
+    without_triggers(&world, "db").await;
     assert_eq!(state(&side).await.unwrap(), None);
     assert!(!lift(&side, &OUR_SESSIONS).await.unwrap());
 
-    let first = raise(&side, "kratos/0 7", &OUR_SESSIONS).await.unwrap();
+    let first = raise(&side, "kratos/0 7", &OUR_SESSIONS, &[]).await.unwrap();
     let fenced = open(&dsn(&database), "old").await;
     assert!(!may_write(&fenced).await && may_write(&side).await);
     // The name of its sessions tells who fenced them.
@@ -87,7 +88,7 @@ async fn it_is_raised_and_lifted_any_number_of_times() {
     assert_eq!(state(&fenced).await.unwrap(), Some(first.clone()));
 
     // Whoever takes it over ends nobody who is fenced already.
-    let second = raise(&side, "kratos/1 9", &OUR_SESSIONS).await.unwrap();
+    let second = raise(&side, "kratos/1 9", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!((second.who.as_deref(), &second.since), (Some("kratos/1 9"), &first.since));
     fenced.client().query("SELECT 1", &[]).await.unwrap();
 
@@ -106,7 +107,7 @@ async fn nobody_who_is_connected_is_ended() {
     let owner = world.operator("db").await;
     owner.batch_execute("CREATE TABLE weekly_report (id UUID)").await.unwrap();
     let old = open(&dsn(&database), "old").await;
-    let first = raise(&side, "kratos/0 7", &OUR_SESSIONS).await.unwrap();
+    let first = raise(&side, "kratos/0 7", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!((first.phase, first.who.as_deref()), (Phase::Up, Some("kratos/0 7")));
     assert_eq!(settings(&side).await, [""; 0]);
     let late = open(&dsn(&database), "late").await;
@@ -123,7 +124,7 @@ async fn nobody_who_is_connected_is_ended() {
     );
 
     // Whoever takes it over knows since when nobody could write.
-    let second = raise(&side, "kratos/1 9", &OUR_SESSIONS).await.unwrap();
+    let second = raise(&side, "kratos/1 9", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!((second.who.as_deref(), &second.since), (Some("kratos/1 9"), &first.since));
     // Somebody reads for long: what refuses goes at once, and the rest with the next try.
     late.client().batch_execute("BEGIN; SELECT count(*) FROM networks").await.unwrap();
@@ -137,6 +138,70 @@ async fn nobody_who_is_connected_is_ended() {
     assert!(may_write(&late).await);
 }
 
+/// Takes the language of trigger functions from everybody, so that a fence is a read-only default of the role.
+async fn without_triggers(world: &World, database: &str) {
+    let operator = world.operator(database).await;
+    operator.batch_execute("REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC").await.unwrap();
+}
+
+/// A role that may become one with the rights (`SET ROLE`) writes as that one, though it has no right itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_become_a_writer_is_a_writer() {
+    let world = World::new();
+    let database = world.database("db").await;
+    database.migrate(NEW);
+    let side = side(&database).await;
+    let operator = world.operator("db").await;
+    operator
+        .batch_execute("CREATE ROLE guest LOGIN NOINHERIT PASSWORD 's3cret'; GRANT kratos TO guest")
+        .await
+        .unwrap();
+    let guest = connect(&database.dsn.replace("kratos:", "guest:")).await;
+    drop(operator);
+    guest.batch_execute("SET ROLE kratos").await.unwrap();
+    let update = "UPDATE networks SET updated_at = updated_at";
+
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
+    assert_eq!(writers(&side, &own_tables(&[]), &OUR_SESSIONS).await.unwrap(), []);
+    assert_eq!(guest.batch_execute(update).await.unwrap_err().code().unwrap().code(), "25006");
+    lift(&side, &OUR_SESSIONS).await.unwrap();
+
+    without_triggers(&world, "db").await;
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
+    let found = writers(&side, &own_tables(&[]), &OUR_SESSIONS).await.unwrap();
+    assert!(found.iter().any(|writer| writer.user == "guest"), "{found:?}");
+    guest.batch_execute(update).await.unwrap();
+}
+
+/// The tables of Kratos alone refuse what others write.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_applications_table_in_the_same_schema_takes_writes() {
+    let world = World::new();
+    let database = world.database("db").await;
+    database.migrate(NEW);
+    let side = side(&database).await;
+    let other = open(&dsn(&database), "another application").await;
+    other.client().batch_execute("CREATE TABLE invoices (id INT)").await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS, &own_tables(&[])).await.unwrap();
+    other.client().batch_execute("INSERT INTO invoices VALUES (1)").await.unwrap();
+    let refused = other.client().batch_execute("DELETE FROM identities").await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "25006");
+}
+
+/// What a subscription to another database writes comes as from a replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fence_holds_for_a_replica_too() {
+    let world = World::new();
+    let database = world.database("db").await;
+    database.migrate(NEW);
+    let side = side(&database).await;
+    let apply = world.operator("db").await;
+    apply.batch_execute("SET session_replication_role = replica").await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
+    let refused = apply.batch_execute("DELETE FROM identities").await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "25006");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_triggers_cannot_be_had_sessions_are_ended() {
     let world = World::new();
@@ -145,15 +210,14 @@ async fn where_triggers_cannot_be_had_sessions_are_ended() {
     let side = side(&database).await;
     let old = open(&dsn(&database), "old").await;
     old.client().batch_execute("BEGIN; UPDATE networks SET updated_at = updated_at").await.unwrap();
-    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!((settings(&side).await.len(), triggers(&side).await), (2, 0));
     assert!(!may_read(&old).await, "it was ended");
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
 
     let old = open(&dsn(&database), "old").await;
-    let operator = world.operator("db").await;
-    operator.batch_execute("REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC").await.unwrap();
-    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    without_triggers(&world, "db").await;
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
     assert!(!may_read(&old).await, "it was ended");
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
     assert_eq!(settings(&side).await, [""; 0]);
@@ -181,7 +245,7 @@ async fn what_others_made_of_the_same_name_is_in_nobodys_way() {
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
     assert!(state(&side).await.unwrap().is_none() && may_write(&old).await);
     // The function alone, which we may not change.
-    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!(settings(&side).await.len(), 2, "the role is read-only instead");
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
     assert_eq!((state(&side).await.unwrap(), settings(&side).await), (None, vec![]));
@@ -201,19 +265,20 @@ async fn what_others_made_of_the_same_name_is_in_nobodys_way() {
 async fn what_an_administrator_set_is_left_alone() {
     let world = World::new();
     let database = world.database("db").await;
+    database.migrate(NEW);
     let side = side(&database).await;
     let operator = world.operator("postgres").await;
     let alter = |what: &str| format!("ALTER ROLE kratos IN DATABASE db {what}");
     operator.batch_execute(&alter("SET application_name = 'it was kratos'")).await.unwrap();
-    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
-    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
     assert!(lift(&side, &OUR_SESSIONS).await.unwrap());
     assert_eq!(settings(&side).await, ["application_name=it was kratos"]);
 
     operator.batch_execute(&alter("SET default_transaction_read_only = 'yes'")).await.unwrap();
     let found = state(&side).await.unwrap().unwrap();
     assert!(!found.is_marked_ours(), "{found:?}");
-    let refused = raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap_err();
+    let refused = raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap_err();
     assert_eq!(refused.kind(), "read-only-by-administrator");
     assert!(
         refused.to_string().ends_with("ALTER ROLE kratos IN DATABASE db RESET default_transaction_read_only")
@@ -236,13 +301,13 @@ async fn a_crash_at_any_point_leaves_what_can_be_lifted_and_raised() {
             sql(&old, &format!("SET application_name = '{name}'")).await;
             let crashing = side(&database).await;
             if lifting {
-                raise(&crashing, "kratos/0", &OUR_SESSIONS).await.unwrap();
+                raise(&crashing, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
             }
             let limit = Duration::from_millis(delay);
             // The connection goes with the process.
             let _ = match lifting {
                 true => timeout(limit, lift(&crashing, &OUR_SESSIONS)).await.is_ok(),
-                false => timeout(limit, raise(&crashing, "kratos/0", &OUR_SESSIONS)).await.is_ok(),
+                false => timeout(limit, raise(&crashing, "kratos/0", &OUR_SESSIONS, &[])).await.is_ok(),
             };
             drop(crashing);
             eventually("the session is gone", async || {
@@ -270,7 +335,7 @@ async fn a_crash_at_any_point_leaves_what_can_be_lifted_and_raised() {
         assert_eq!(state(&look).await.unwrap().unwrap().phase, phase);
         let writer = open(&dsn(&database).with_param("default_transaction_read_only", "off"), "w").await;
         assert_eq!(writers(&look, &[], &OUR_SESSIONS).await.unwrap().len(), 1);
-        assert_eq!(raise(&look, "b/0", &OUR_SESSIONS).await.unwrap().phase, Phase::Up);
+        assert_eq!(raise(&look, "b/0", &OUR_SESSIONS, &[]).await.unwrap().phase, Phase::Up);
         assert!(writer.client().query("SELECT 1", &[]).await.is_err());
         assert!(lift(&look, &OUR_SESSIONS).await.unwrap());
     }
@@ -298,7 +363,8 @@ async fn writers_of_other_roles_are_seen() {
     for role in ["writer", "reader", "fenced"] {
         sessions.push(connect(&database.dsn.replace("kratos:", &format!("{role}:"))).await);
     }
-    raise(&side, "kratos/0", &OUR_SESSIONS).await.unwrap();
+    without_triggers(&world, "db").await;
+    raise(&side, "kratos/0", &OUR_SESSIONS, &[]).await.unwrap();
     let found = writers(&side, &[], &OUR_SESSIONS).await.unwrap();
     let mut found: Vec<_> = found.iter().map(|it| (it.user.as_str(), it.own_role, it.superuser)).collect();
     found.sort_unstable();

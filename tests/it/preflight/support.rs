@@ -54,7 +54,7 @@ pub async fn guarded<T>(side: &Connection, work: impl AsyncFnOnce() -> T) -> T {
 }
 
 pub async fn raise(side: &Connection) -> FenceState {
-    fence::raise(side, "test/0", &OUR_SESSIONS).await.unwrap()
+    fence::raise(side, "test/0", &OUR_SESSIONS, &[]).await.unwrap()
 }
 
 /// The digest of a database that nobody disturbed.

@@ -1,7 +1,7 @@
 //! P1, P5: at most one migration at a time, and a refused one changes nothing.
 
 use kratos_operator::migration::OUR_SESSIONS;
-use kratos_operator::migration::{RunEvent, lift_leftover_fence, run};
+use kratos_operator::migration::{FenceLift, RunEvent, lift_leftover_fence, run};
 use kratos_operator::postgres::{AdvisoryLock, LockKey, fence};
 use tokio::sync::mpsc;
 
@@ -48,7 +48,7 @@ async fn a_refused_run_changes_nothing() {
 async fn a_fence_that_was_left_is_lifted_although_nothing_is_pending() {
     let world = World::new();
     let database = used(&world, "fenced", NEW).await;
-    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS).await.unwrap();
+    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS, &[]).await.unwrap();
     assert_eq!(migrate(&kratos(&world, "0=0"), &job(&database, 60)).await.unwrap().applied, 0);
     assert_clean(&database).await;
 }
@@ -58,7 +58,10 @@ async fn a_fence_that_was_left_is_lifted_although_nothing_is_pending() {
 async fn a_fence_that_is_not_lifted_at_once_is_lifted_over_another_connection() {
     let world = World::new();
     let database = used(&world, "held", NEW).await;
-    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS).await.unwrap();
+    // The fence is a setting of the role where triggers cannot be had.
+    let language = "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC";
+    world.operator("held").await.batch_execute(language).await.unwrap();
+    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS, &[]).await.unwrap();
     let (operator, watcher) = (world.operator("held").await, world.operator("held").await);
     operator
         .batch_execute("BEGIN; ALTER ROLE kratos IN DATABASE held SET application_name = 'x'")
@@ -83,10 +86,10 @@ async fn with_a_fence_that_was_left_goes_the_session_that_was_left() {
     let database = used(&world, "leftover", MIDDLE).await;
     let name = format!("kratos-migrate {WHO}").replace(' ', "%20").replace('/', "%2F");
     let left = connect(&format!("{}&application_name={name}", database.dsn)).await;
-    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS).await.unwrap();
+    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS, &[]).await.unwrap();
     let working =
         tokio::spawn(async move { left.query_one("SELECT 1 FROM pg_sleep(60)", &[]).await.is_ok() });
-    assert!(lift_leftover_fence(&job(&database, 60).dsn, "next/0").await.unwrap());
+    assert_eq!(lift_leftover_fence(&job(&database, 60).dsn, "next/0").await.unwrap(), FenceLift::Lifted);
     assert!(!working.await.unwrap(), "it would go on without the fence");
     assert_clean(&database).await;
 }
@@ -161,7 +164,7 @@ async fn a_role_that_acts_as_another_ends_its_own_sessions() {
     let writing = connect(&database.dsn).await;
     // Its lock keeps the fence from being made of triggers.
     writing.batch_execute("BEGIN; UPDATE networks SET updated_at = updated_at").await.unwrap();
-    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS).await.unwrap();
+    fence::raise(&side(&database).await, "killed/0", &OUR_SESSIONS, &[]).await.unwrap();
     for connection in [&old, &writing] {
         assert!(connection.query_one("SELECT 1", &[]).await.is_err(), "the fence has ended it");
     }

@@ -5,5 +5,6 @@
 mod alone;
 mod kills;
 mod old_server;
+mod pgbouncer;
 mod progress;
 mod support;

@@ -110,7 +110,7 @@ async fn repair(kratos: &Kratos, database: &Database) {
     let side = side(database).await;
     let listed = kratos.migrations(&Dsn::parse(&database.dsn).unwrap()).await.unwrap();
     let lock = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await.unwrap().unwrap();
-    fence::raise(&side, WHO, &OUR_SESSIONS).await.unwrap();
+    fence::raise(&side, WHO, &OUR_SESSIONS, &[]).await.unwrap();
     let diagnosis = diagnose(&side, &listed).await.unwrap();
     let repaired = apply(&side, &listed, &diagnosis).await;
     fence::lift(&side, &OUR_SESSIONS).await.unwrap();
