@@ -73,6 +73,7 @@ fn to_json(target: &CommandTarget, survey: &Survey, holder: Option<Holder>) -> V
         "applied": schema.applied,
         "pending": pending,
         "newer": schema.unknown,
+        "foreign": schema.foreign,
         "unused": schema.unused,
         "fence": survey.fence,
         "lock-holder": holder,
@@ -105,6 +106,13 @@ fn text(target: &CommandTarget, survey: &Survey, holder: Option<Holder>) -> Stri
             target.version
         );
         fact("Newer:", text);
+    }
+    if !schema.foreign.is_empty() {
+        let text = format!(
+            "{} rows of schema_migration are other programs', and are left alone",
+            schema.foreign.len()
+        );
+        fact("Foreign:", text);
     }
     fact("Fence:", survey.fence.as_ref().map_or("down".to_owned(), |who| format!("up, raised by {who}")));
     let next = next(target, survey, holder.as_ref());

@@ -85,8 +85,11 @@ pub struct Schema {
     pub applied: usize,
     /// What the program would apply, oldest first; `None`: the program cannot tell.
     pub pending: Option<Vec<Migration>>,
-    /// Rows that the program does not know: a newer Kratos migrated this database.
+    /// Rows above the program's newest migration: a newer Kratos migrated this database.
     pub unknown: Vec<String>,
+    /// Other rows that the program does not know. Whoever shares the table wrote them, as other programs of Ory do; they say
+    /// nothing about Kratos, and are left alone.
+    pub foreign: Vec<String>,
     /// No Kratos ever served from this database, so there is nothing in it to lose.
     pub unused: bool,
 }
@@ -102,18 +105,23 @@ impl Schema {
                 };
                 let (booked, pending): (Vec<_>, Vec<_>) = migrations.iter().partition(|item| is_booked(item));
                 let is_known = |row: &str| booked.iter().any(|migration| migration.version.is_booked_as(row));
-                let unknown: Vec<_> = rows.iter().filter(|row| !is_known(row)).cloned().collect();
+                let newest =
+                    migrations.iter().map(|migration| migration.version.0.as_str()).max().unwrap_or("");
+                let others = rows.iter().filter(|row| !is_known(row)).cloned();
+                let (unknown, foreign) = others.partition(|row| is_above(row, newest));
                 Self {
                     applied: booked.len(),
                     pending: Some(pending.into_iter().cloned().collect()),
                     unknown,
+                    foreign,
                     unused,
                 }
             }
             Known::UpTo(newest) => {
-                let unknown: Vec<_> =
-                    rows.iter().filter(|row| row.as_str() > newest.0.as_str()).cloned().collect();
-                Self { applied: rows.len() - unknown.len(), pending: None, unknown, unused }
+                let (unknown, others): (Vec<_>, Vec<_>) =
+                    rows.iter().cloned().partition(|row| is_above(row, &newest.0));
+                // Which of them are others' cannot be told.
+                Self { applied: others.len(), pending: None, unknown, foreign: Vec::new(), unused }
             }
         }
     }
@@ -132,6 +140,11 @@ impl Schema {
     pub fn pending_count(&self) -> Option<usize> {
         self.pending.as_ref().map(Vec::len)
     }
+}
+
+/// Whether a row is the number of a migration that is newer than `newest`.
+fn is_above(row: &str, newest: &str) -> bool {
+    MigrationVersion::parse(row).is_some() && row > newest
 }
 
 #[cfg(test)]
@@ -176,6 +189,18 @@ mod tests {
     fn a_row_that_the_program_does_not_know_is_newer() {
         let schema = Schema::compare(&rows(&[OLD, NEW]), &known(&[OLD]), false);
         assert_eq!((schema.is_newer(), schema.is_current(), schema.pending_count()), (true, false, Some(0)));
+    }
+
+    #[test]
+    fn rows_of_another_program_in_the_same_table_are_left_alone() {
+        let rows = rows(&[OLD, "20201110175414000000", "20230228091200000000", "keto", "", NEW]);
+        let schema = Schema::compare(&rows, &known(&[OLD, MIDDLE, NEW]), false);
+        assert_eq!((schema.is_newer(), schema.applied, schema.pending_count()), (false, 2, Some(1)));
+        assert_eq!(schema.foreign, ["", "20201110175414000000", "20230228091200000000", "keto"]);
+        let schema = Schema::compare(&rows, &known(&[OLD, MIDDLE]), false);
+        assert_eq!(schema.unknown, [NEW], "one above all is a newer Kratos'");
+        let schema = Schema::compare(&rows, &Known::UpTo(MigrationVersion(MIDDLE.to_owned())), false);
+        assert_eq!(schema.unknown, [NEW]);
     }
 
     #[test]

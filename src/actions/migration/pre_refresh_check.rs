@@ -176,7 +176,13 @@ async fn preflight_checks(dsn: &Dsn) -> Result<Vec<RefreshCheck>, Failure> {
     // The fence is told by its own check.
     let dsn = dsn.clone().with_setting("default_transaction_read_only", "off");
     let connection = Connection::open(&dsn, "kratos-operator check", CONNECT).await?;
-    let schema = Schema { applied: 0, pending: Some(Vec::new()), unknown: Vec::new(), unused: false };
+    let schema = Schema {
+        applied: 0,
+        pending: Some(Vec::new()),
+        unknown: Vec::new(),
+        foreign: Vec::new(),
+        unused: false,
+    };
     let run = PlannedRun {
         dsn: &dsn,
         schema: &schema,

@@ -61,6 +61,7 @@ pub async fn run(invocation: &Invocation<'_>) -> juju::Result<()> {
         ("applied", schema.applied.to_string()),
         ("pending", unknown(schema.pending_count())),
         ("unknown-to-this-version", schema.unknown.len().to_string()),
+        ("of-other-programs", schema.foreign.len().to_string()),
         ("fence", fence),
         ("lock", lock),
         ("next", next),
@@ -100,6 +101,17 @@ fn table(runs: &[Run]) -> String {
     text
 }
 
+/// The first three of them.
+fn some(rows: &[String]) -> String {
+    let first = rows
+        .iter()
+        .take(3)
+        .map(|row| row.chars().take(48).collect::<String>())
+        .collect::<Vec<_>>()
+        .join(", ");
+    if rows.len() > 3 { format!("{first}, and {} more", rows.len() - 3) } else { first }
+}
+
 fn state(schema: &Schema, fence: &str, lock: &str) -> String {
     let mut text = format!("Write fence: {fence}\nMigration lock: {lock}\n");
     let _ = match &schema.pending {
@@ -115,6 +127,9 @@ fn state(schema: &Schema, fence: &str, lock: &str) -> String {
     }
     if schema.is_newer() {
         let _ = writeln!(text, "A newer Kratos migrated it: {} are unknown", schema.unknown.len());
+    }
+    if !schema.foreign.is_empty() {
+        let _ = writeln!(text, "Left alone, booked by other programs: {}", some(&schema.foreign));
     }
     text
 }

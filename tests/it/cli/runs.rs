@@ -28,8 +28,8 @@ fn a_fresh_database_is_migrated_and_the_status_tells_it() {
         let after = database.run("status --json");
         assert_eq!(after.code, Some(0), "{after:?}");
         let expected = json!({
-            "version": "v26.2.0", "applied": all, "pending": [], "newer": [], "unused": true, "fence": null,
-            "lock-holder": null, "next": null,
+            "version": "v26.2.0", "applied": all, "pending": [], "newer": [], "foreign": [], "unused": true,
+            "fence": null, "lock-holder": null, "next": null,
         });
         assert_eq!(after.json(), expected);
         let again = database.run("run");
