@@ -42,6 +42,8 @@ impl CommandTarget {
         })?;
         let dsn =
             Dsn::parse(url.trim()).map_err(|error| format!("the environment variable {name}: {error}"))?;
+        // Kratos' driver looks there too, and is given the whole DSN by us.
+        let dsn = dsn.or_password(&env::var("PGPASSWORD").unwrap_or_default());
         let path = common.kratos_bin.clone();
         let kratos = Kratos::Local(path.clone());
         let version = kratos.version().await.map_err(|error| {

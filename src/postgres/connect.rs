@@ -20,8 +20,21 @@ use super::session::{Deadline, Session};
 use super::tls::client_config;
 
 /// DSN parameters that Kratos or its driver reads and that are no server settings.
-const CLIENT_PARAMS: [&str; 5] =
-    ["max_conns", "max_idle_conns", "max_conn_lifetime", "max_conn_idle_time", "connect_timeout"];
+const CLIENT_PARAMS: [&str; 13] = [
+    "max_conns",
+    "max_idle_conns",
+    "max_conn_lifetime",
+    "max_conn_idle_time",
+    "connect_timeout",
+    "default_query_exec_mode",
+    "statement_cache_capacity",
+    "description_cache_capacity",
+    "sslsni",
+    "sslnegotiation",
+    "krbspn",
+    "krbsrvname",
+    "channel_binding",
+];
 
 /// A session that holds a lock is idle for as long as a migration takes: a firewall must not take it for dead, and a node
 /// that is gone must be missed within a minute, on either side.
@@ -54,7 +67,7 @@ impl Connection {
     /// sessions are read-only by a setting of the role or the database, which is not for this layer to judge). A
     /// single endpoint is taken as it is; [`is_writable_primary`](super::catalog::is_writable_primary) tells.
     pub async fn open(dsn: &Dsn, application_name: &str, limit: Duration) -> Result<Self> {
-        let tls = MakeRustlsConnect::new(client_config(dsn.tls())?);
+        let tls = MakeRustlsConnect::new(client_config(dsn)?);
         let deadline = Instant::now() + limit;
         let endpoints = dsn.endpoints();
         let mut failures = Vec::new();
@@ -81,8 +94,8 @@ impl Connection {
         let sort = |error: tokio_postgres::Error| Error::sort(&error, dsn, &host).while_connecting();
         let mode = match dsn.tls() {
             Tls::Prefer => SslMode::Prefer,
-            Tls::Disable => SslMode::Disable,
-            Tls::Require | Tls::VerifyCa { .. } => SslMode::Require,
+            Tls::Disable | Tls::Allow => SslMode::Disable,
+            Tls::Require | Tls::VerifyCa { .. } | Tls::VerifyFull { .. } => SslMode::Require,
         };
         let mut config = login(dsn, endpoint, name, dsn.settings());
         config.ssl_mode(mode);
@@ -91,8 +104,12 @@ impl Connection {
         if mode == SslMode::Prefer && connected.as_ref().is_err_and(is_tls) {
             connected = config.ssl_mode(SslMode::Disable).connect(tls.clone()).await;
         }
+        // The server may want what we would do without.
+        if matches!(dsn.tls(), Tls::Allow) && connected.is_err() {
+            connected = config.ssl_mode(SslMode::Require).connect(tls.clone()).await;
+        }
         // A proxy that does not know the parameter refuses the login. What a person put into the DSN is never left out.
-        if connected.as_ref().is_err_and(is_options_refused) && server_params(dsn).next().is_none() {
+        if connected.as_ref().is_err_and(is_options_refused) && is_ours_alone(dsn) {
             connected = login(dsn, endpoint, name, &[]).ssl_mode(mode).connect(tls.clone()).await;
         }
         let (client, driver) = connected.map_err(sort)?;
@@ -232,17 +249,26 @@ fn login(dsn: &Dsn, endpoint: &HostPort, application_name: &str, settings: &[(St
         .keepalives_interval(KEEPALIVE_INTERVAL)
         .keepalives_retries(KEEPALIVE_COUNT)
         .tcp_user_timeout(UNACKNOWLEDGED);
-    let options: Vec<String> =
-        server_params(dsn).chain(settings).map(|(key, value)| server_option(key, value)).collect();
+    // A person may have written options as the server reads them.
+    let written = dsn.params().iter().filter(|(key, _)| key == "options").map(|(_, value)| value.clone());
+    let others = server_params(dsn).chain(settings).map(|(key, value)| server_option(key, value));
+    let options: Vec<String> = written.chain(others).collect();
     if !options.is_empty() {
         config.options(options.join(" "));
     }
     config
 }
 
+/// Whether a person put no server setting into the DSN.
+fn is_ours_alone(dsn: &Dsn) -> bool {
+    server_params(dsn).next().is_none() && !dsn.params().iter().any(|(key, _)| key == "options")
+}
+
 /// The parameters of the DSN that are server settings, and were not put there by us.
 fn server_params(dsn: &Dsn) -> impl Iterator<Item = &(String, String)> {
-    dsn.params().iter().filter(|(key, _)| key != "application_name" && !CLIENT_PARAMS.contains(&key.as_str()))
+    dsn.params().iter().filter(|(key, _)| {
+        !["application_name", "options"].contains(&key.as_str()) && !CLIENT_PARAMS.contains(&key.as_str())
+    })
 }
 
 /// Whether the login failed because somebody in between does not know the start-up parameter `options`.

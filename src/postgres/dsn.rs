@@ -22,17 +22,31 @@ pub enum Tls {
     /// Nothing was said: TLS without verification if the server offers it, else plain. This is what Kratos does
     /// without an `sslmode`.
     Prefer,
-    /// Plain, even if the server offers TLS; only ever said by a DSN of a command line.
+    /// Plain, even if the server offers TLS; only ever said by a DSN of a command line, as the next.
     Disable,
+    /// Plain if the server lets us, else TLS without verification.
+    Allow,
     /// TLS, but no CA is known to verify the server with.
     Require,
     /// TLS with the server's chain verified against a CA bundle, its host name not.
     VerifyCa {
         /// The bundle, for this process.
         ca_pem: String,
-        /// The path of the same bundle in the workload, for Kratos.
+        /// The path of the same bundle in the workload, for Kratos; empty: the one of the system.
         ca_file: String,
     },
+    /// The same, and the host name is one of the certificate.
+    VerifyFull { ca_pem: String, ca_file: String },
+}
+
+/// What this side shows of itself in the TLS handshake.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub certificate_pem: String,
+    pub key_pem: String,
+    /// The paths of both, for Kratos.
+    pub certificate_file: String,
+    pub key_file: String,
 }
 
 /// What a [`Dsn`] is made of; all texts raw, nothing percent-encoded.
@@ -52,6 +66,7 @@ pub struct Dsn {
     parts: DsnParts,
     params: Vec<(String, String)>,
     settings: Vec<(String, String)>,
+    certificate: Option<Box<ClientCertificate>>,
 }
 
 /// Why parts or a URL make no DSN. No variant contains a password.
@@ -76,8 +91,8 @@ pub enum DsnError {
     Parameter(String),
     #[error("the DSN parameter {key}={value} is not supported: use {supported}")]
     ParameterValue { key: &'static str, value: String, supported: &'static str },
-    #[error("cannot read the CA bundle {path} (sslrootcert in the DSN): {reason}")]
-    CaFile { path: String, reason: String },
+    #[error("cannot read {path} ({parameter} in the DSN): {reason}")]
+    File { parameter: &'static str, path: String, reason: String },
 }
 
 impl DsnError {
@@ -91,7 +106,7 @@ impl DsnError {
             Self::Unescaped => "dsn-unescaped",
             Self::Encoding(_) => "dsn-encoding",
             Self::Parameter(_) | Self::ParameterValue { .. } => "dsn-parameter",
-            Self::CaFile { .. } => "dsn-ca-file",
+            Self::File { .. } => "dsn-file",
         }
     }
 }
@@ -118,7 +133,7 @@ impl Dsn {
         for endpoint in &mut parts.endpoints {
             *endpoint = HostPort::new(&endpoint.host, endpoint.port)?;
         }
-        Ok(Self { parts, params: Vec::new(), settings: Vec::new() })
+        Ok(Self { parts, params: Vec::new(), settings: Vec::new(), certificate: None })
     }
 
     /// Adds a run-time parameter (a server setting such as `lock_timeout`, or one that Kratos itself reads such as
@@ -127,6 +142,22 @@ impl Dsn {
     pub fn with_param(mut self, key: &str, value: &str) -> Self {
         self.params.retain(|(known, _)| known != key);
         self.params.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Uses a password where none was given.
+    #[must_use]
+    pub fn or_password(mut self, password: &str) -> Self {
+        if self.parts.password.is_empty() {
+            password.clone_into(&mut self.parts.password);
+        }
+        self
+    }
+
+    /// Shows a certificate to the server.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.certificate = Some(Box::new(certificate));
         self
     }
 
@@ -181,6 +212,10 @@ impl Dsn {
         &self.settings
     }
 
+    pub(super) fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_deref()
+    }
+
     pub(super) fn password(&self) -> &str {
         &self.parts.password
     }
@@ -209,9 +244,18 @@ impl Dsn {
             Tls::Prefer => {}
             Tls::Disable => query.push(("sslmode", "disable")),
             Tls::Require => query.push(("sslmode", "require")),
+            Tls::Allow => query.push(("sslmode", "allow")),
             Tls::VerifyCa { ca_file, .. } => {
                 query.extend([("sslmode", "verify-ca"), ("sslrootcert", ca_file)]);
             }
+            Tls::VerifyFull { ca_file, .. } => {
+                query.extend([("sslmode", "verify-full"), ("sslrootcert", ca_file)]);
+            }
+        }
+        query.retain(|(key, value)| *key != "sslrootcert" || !value.is_empty());
+        if let Some(certificate) = &self.certificate {
+            let (file, key) = (&certificate.certificate_file, &certificate.key_file);
+            query.extend([("sslcert", file.as_str()), ("sslkey", key.as_str())]);
         }
         let is_options = |(key, _): &&(String, String)| key == "options";
         let others = self.params.iter().filter(|param| !is_options(param));

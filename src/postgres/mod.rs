@@ -25,7 +25,7 @@ pub mod transactions;
 mod url;
 
 pub use connect::Connection;
-pub use dsn::{Dsn, DsnError, DsnParts, Tls};
+pub use dsn::{ClientCertificate, Dsn, DsnError, DsnParts, Tls};
 pub use error::{Error, Result};
 pub use host_port::{HostPort, HostPortError};
 pub use lock::{AdvisoryLock, Holder, LockKey, holder};

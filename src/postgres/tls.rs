@@ -1,35 +1,60 @@
-//! How the server's certificate is judged: by its chain alone (`verify-ca`), or not at all (`prefer`, `require`).
+//! How the server's certificate is judged: by its chain and the host's name (`verify-full`), by its chain alone (`verify-ca`),
+//! or not at all (`prefer`, `require`).
 //!
-//! Given a [`Tls`], it builds the rustls configuration for one connection. The host name is left out on purpose:
+//! Given a [`Dsn`], it builds the rustls configuration for one connection. The charm leaves the host name out on purpose:
 //! Kratos is told `sslmode=verify-ca`, because a charmed PostgreSQL is reached under Service names that its certificate
 //! need not carry, and the charm must not judge otherwise than the program it runs.
 
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
-use super::dsn::Tls;
+use super::dsn::{Dsn, Tls};
 use super::error::{Error, Result};
 
-/// The client side of a TLS handshake for `tls`; a bundle without a usable certificate is [`Error::BadCa`].
-pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig> {
+/// The client side of a TLS handshake for `dsn`; a bundle without a usable certificate is [`Error::BadCa`].
+pub(super) fn client_config(dsn: &Dsn) -> Result<ClientConfig> {
+    let builder = judging(dsn.tls())?;
+    let Some(own) = dsn.certificate() else { return Ok(builder.with_no_client_auth()) };
+    let unusable = |what: &str, path: &str, reason: String| Error::Other {
+        sqlstate: None,
+        message: format!("the {what} {path} cannot be used: {reason}"),
+    };
+    let chain = CertificateDer::pem_slice_iter(own.certificate_pem.as_bytes())
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|error| unusable("client certificate", &own.certificate_file, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes())
+        .map_err(|error| unusable("client key", &own.key_file, error.to_string()))?;
+    let key = ring::default_provider()
+        .key_provider
+        .load_private_key(key)
+        .map_err(|error| unusable("client key", &own.key_file, error.to_string()))?;
+    // Whether both belong together is the server's to judge: webpki reads no certificate of version 1, which `openssl x509
+    // -req` makes by default and Kratos takes.
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    Ok(builder.with_client_cert_resolver(Arc::new(shown)))
+}
+
+fn judging(tls: &Tls) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match tls {
         Tls::VerifyCa { ca_pem, .. } => Arc::new(ChainOnly::new(ca_pem, Arc::clone(&provider))?),
-        Tls::Prefer | Tls::Disable | Tls::Require => Arc::new(Unverified(Arc::clone(&provider))),
+        Tls::VerifyFull { ca_pem, .. } => ChainOnly::new(ca_pem, Arc::clone(&provider))?.webpki,
+        Tls::Prefer | Tls::Disable | Tls::Allow | Tls::Require => Arc::new(Unverified(Arc::clone(&provider))),
     };
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Other { sqlstate: None, message: format!("cannot set TLS up: {error}") })?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(config)
+        .map_err(|error| Error::Other { sqlstate: None, message: format!("cannot set TLS up: {error}") })?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
 }
 
 /// Checks that a bundle holds certificates that a server can be verified with.
@@ -228,7 +253,7 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         ] {
             let tls = Tls::VerifyCa { ca_pem: pem.to_owned(), ca_file: "/ca.pem".to_owned() };
-            let error = client_config(&tls).unwrap_err();
+            let error = judging(&tls).err().unwrap();
             assert_eq!(error.kind(), "bad-ca", "{pem}: {error}");
         }
     }
@@ -236,7 +261,7 @@ mod tests {
     #[test]
     fn without_a_ca_no_bundle_is_needed() {
         for tls in [Tls::Prefer, Tls::Disable, Tls::Require] {
-            assert!(client_config(&tls).is_ok(), "{tls:?}");
+            assert!(judging(&tls).is_ok(), "{tls:?}");
         }
     }
 }

@@ -6,35 +6,28 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::dsn::{Dsn, DsnError, DsnParts, Tls};
+use super::dsn::{ClientCertificate, Dsn, DsnError, DsnParts, Tls};
 use super::host_port::{HostPort, HostPortError};
 
-/// Parameters that have their own place in a URL, that need files which Kratos and we would have to share, or that
-/// are secrets: none can be passed through.
-const UNSUPPORTED: [&str; 10] = [
-    "hostaddr",
-    "user",
-    "password",
-    "dbname",
-    "passfile",
-    "service",
-    "servicefile",
-    "sslcert",
-    "sslkey",
-    "sslpassword",
-];
+/// Parameters that Kratos' driver does not know, that lead to files which it would have to share with us, or that decrypt
+/// keys: none can be passed through.
+const UNSUPPORTED: [&str; 5] = ["hostaddr", "passfile", "service", "servicefile", "sslpassword"];
+
+/// Where systems keep the authorities that Go trusts by itself.
+const SYSTEM_BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 impl Dsn {
     /// Parses `postgres://user[:password]@host[:port][,host[:port]]/database[?key=value&…]`.
     ///
-    /// The CA bundle that `sslrootcert` names is read here, as Kratos would read it. `sslmode` may be `disable`,
-    /// `prefer`, `require` or `verify-ca`; `require` with `sslrootcert` means `verify-ca`, as it does to Kratos.
-    /// `host` may stand as a parameter instead, `port` too. A stated `target_session_attrs` must be `any`, `primary` or
+    /// The files that `sslrootcert`, `sslcert` and `sslkey` name are read here, as Kratos would read them. `sslmode` may be
+    /// `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`; `require` with `sslrootcert` means `verify-ca`, as it
+    /// does to Kratos. `host`, `port`, `user`, `password` and `dbname` may stand as parameters instead. A stated `target_session_attrs` must be `any`, `primary` or
     /// `read-write`; several endpoints always mean `primary`.
     pub fn parse(url: &str) -> Result<Self, DsnError> {
         let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
         let rest = rest.ok_or(DsnError::Scheme)?;
-        let (userinfo, rest) = rest.rsplit_once('@').ok_or(DsnError::Missing("user name"))?;
+        let (userinfo, rest) = split_userinfo(rest)?;
         if userinfo.contains(['/', '?', '#', '@', '[', ']']) {
             return Err(DsnError::Unescaped);
         }
@@ -47,14 +40,27 @@ impl Dsn {
 
         let query = Query::parse(query)?;
         let parts = DsnParts {
-            username: decode("user name", username)?,
-            password: decode("password", password)?,
+            username: query.user.clone().map_or_else(|| decode("user name", username), Ok)?,
+            password: query.password.clone().map_or_else(|| decode("password", password), Ok)?,
             endpoints: query.endpoints(hosts)?,
-            database: decode("database name", database)?,
+            database: query.dbname.clone().map_or_else(|| decode("database name", database), Ok)?,
             tls: query.tls()?,
         };
-        Ok(query.params.iter().fold(Self::new(parts)?, |dsn, (key, value)| dsn.with_param(key, value)))
+        let dsn = query.params.iter().fold(Self::new(parts)?, |dsn, (key, value)| dsn.with_param(key, value));
+        Ok(match query.certificate()? {
+            Some(certificate) => dsn.with_certificate(certificate),
+            None => dsn,
+        })
     }
+}
+
+/// The part before the last `@` of the authority, and the rest. Without one, the user stands among the parameters.
+fn split_userinfo(rest: &str) -> Result<(&str, &str), DsnError> {
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if !before.contains('@') && query.split('&').any(|pair| pair.starts_with("user=")) {
+        return Ok(("", rest));
+    }
+    rest.rsplit_once('@').ok_or(DsnError::Missing("user name"))
 }
 
 #[derive(Default)]
@@ -63,6 +69,11 @@ struct Query {
     port: Option<String>,
     sslmode: Option<String>,
     sslrootcert: Option<String>,
+    sslcert: Option<String>,
+    sslkey: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    dbname: Option<String>,
     params: Vec<(String, String)>,
 }
 
@@ -79,6 +90,11 @@ impl Query {
                 "port" => query.port = Some(value),
                 "sslmode" => query.sslmode = Some(value),
                 "sslrootcert" => query.sslrootcert = Some(value),
+                "sslcert" => query.sslcert = Some(value),
+                "sslkey" => query.sslkey = Some(value),
+                "user" => query.user = Some(value),
+                "password" => query.password = Some(value),
+                "dbname" | "database" => query.dbname = Some(value),
                 "target_session_attrs" if matches!(value.as_str(), "any" | "primary" | "read-write") => {}
                 "target_session_attrs" => {
                     return Err(DsnError::ParameterValue {
@@ -127,23 +143,57 @@ impl Query {
     fn tls(&self) -> Result<Tls, DsnError> {
         match (self.sslmode.as_deref(), &self.sslrootcert) {
             (Some("verify-ca" | "require"), Some(path)) => {
-                let ca_pem = std::fs::read_to_string(path)
-                    .map_err(|error| DsnError::CaFile { path: path.clone(), reason: error.to_string() })?;
-                Ok(Tls::VerifyCa { ca_pem, ca_file: path.clone() })
+                Ok(Tls::VerifyCa { ca_pem: file("sslrootcert", path)?, ca_file: path.clone() })
+            }
+            (Some("verify-full"), Some(path)) => {
+                Ok(Tls::VerifyFull { ca_pem: file("sslrootcert", path)?, ca_file: path.clone() })
             }
             (Some("verify-ca"), None) => {
-                Err(DsnError::Missing("sslrootcert parameter (required by verify-ca)"))
+                Ok(Tls::VerifyCa { ca_pem: system_bundle()?, ca_file: String::new() })
             }
+            (Some("verify-full"), None) => {
+                Ok(Tls::VerifyFull { ca_pem: system_bundle()?, ca_file: String::new() })
+            }
+            (Some("allow"), _) => Ok(Tls::Allow),
             (Some("require"), None) => Ok(Tls::Require),
             (Some("disable"), _) => Ok(Tls::Disable),
             (Some("prefer") | None, _) => Ok(Tls::Prefer),
             (Some(mode), _) => Err(DsnError::ParameterValue {
                 key: "sslmode",
                 value: mode.to_owned(),
-                supported: "disable, prefer, require or verify-ca",
+                supported: "disable, allow, prefer, require, verify-ca or verify-full",
             }),
         }
     }
+
+    /// What `sslcert` and `sslkey` name; each needs the other.
+    fn certificate(&self) -> Result<Option<ClientCertificate>, DsnError> {
+        let (certificate_file, key_file) = match (&self.sslcert, &self.sslkey) {
+            (None, None) => return Ok(None),
+            (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+            (Some(_), None) => return Err(DsnError::Missing("sslkey parameter (required by sslcert)")),
+            (None, Some(_)) => return Err(DsnError::Missing("sslcert parameter (required by sslkey)")),
+        };
+        Ok(Some(ClientCertificate {
+            certificate_pem: file("sslcert", &certificate_file)?,
+            key_pem: file("sslkey", &key_file)?,
+            certificate_file,
+            key_file,
+        }))
+    }
+}
+
+fn file(parameter: &'static str, path: &str) -> Result<String, DsnError> {
+    std::fs::read_to_string(path).map_err(|error| DsnError::File {
+        parameter,
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn system_bundle() -> Result<String, DsnError> {
+    let found = SYSTEM_BUNDLES.iter().find(|path| std::path::Path::new(path).is_file());
+    file("sslmode", found.unwrap_or(&SYSTEM_BUNDLES[0]))
 }
 
 /// Undoes percent-encoding strictly: a stray `%` is an error, not itself.
@@ -179,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn parameters_may_stand_for_parts() {
+        for url in [
+            "postgres://h:5432/d?user=ory&password=p%26w",
+            "postgres://ory:x@h/?dbname=d&password=p%26w",
+            "postgres:///d?host=h&user=ory&password=p%26w",
+        ] {
+            let dsn = Dsn::parse(url).unwrap();
+            assert_eq!(dsn.url(), "postgres://ory:p%26w@h:5432/d", "{url}");
+        }
+        let dsn = Dsn::parse("postgres://ory@h/d").unwrap();
+        assert_eq!(dsn.clone().or_password("p").url(), "postgres://ory:p@h:5432/d");
+        assert_eq!(dsn.or_password("p").or_password("q").url(), "postgres://ory:p@h:5432/d");
+        let dsn =
+            Dsn::parse("postgres://ory@h/d?options=-csearch_path%3Dory").unwrap().with_setting("a", "b c");
+        assert!(dsn.url().ends_with("/d?options=-csearch_path%3Dory%20-c%20a%3Db%5C%20c"), "{dsn}");
+    }
+
+    #[test]
     fn mistakes_are_named_but_never_the_password() {
         for (url, kind) in [
             ("mysql://u:hunter2@h/d", "dsn-scheme"),
@@ -200,11 +268,14 @@ mod tests {
             ("postgres://u:hunter2@h:x/d", "endpoint-bad-port"),
             ("postgres://u:hunter2@h/d?port=x", "endpoint-bad-port"),
             ("postgres://u:hunter2@a,b,c/d?port=1,2", "dsn-parameter"),
-            ("postgres://u:hunter2@h/d?sslmode=verify-full", "dsn-parameter"),
-            ("postgres://u:hunter2@h/d?sslmode=verify-ca", "dsn-missing-part"),
-            ("postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/nonexistent/ca", "dsn-ca-file"),
+            ("postgres://u:hunter2@h/d?sslmode=verify", "dsn-parameter"),
+            ("postgres://u:hunter2@h/d?sslcert=/nonexistent/cert", "dsn-missing-part"),
+            ("postgres://u:hunter2@h/d?sslcert=/nonexistent/cert&sslkey=/nonexistent/key", "dsn-file"),
+            ("postgres://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/nonexistent/ca", "dsn-file"),
+            ("postgres://u:hunter2@h/d?sslmode=verify-ca&sslrootcert=/nonexistent/ca", "dsn-file"),
+            ("postgres://h/d?password=hunter2", "dsn-missing-part"),
             ("postgres://u:hunter2@h/d?target_session_attrs=standby", "dsn-parameter"),
-            ("postgres://u@h/d?password=hunter2", "dsn-parameter"),
+            ("postgres://u@h/d?sslpassword=hunter2", "dsn-parameter"),
             ("postgres://u:hunter2@h/d?lock_timeout=%00", "dsn-nul"),
         ] {
             let error = Dsn::parse(url).unwrap_err();
@@ -215,8 +286,10 @@ mod tests {
 
     fn tls(ca: &tempfile::NamedTempFile) -> impl Strategy<Value = Tls> + use<> {
         let ca_file = ca.path().to_str().unwrap().to_owned();
-        let verify = Tls::VerifyCa { ca_pem: "PEM".to_owned(), ca_file };
-        prop::sample::select(vec![Tls::Prefer, Tls::Disable, Tls::Require, verify])
+        let ca_pem = "PEM".to_owned();
+        let full = Tls::VerifyFull { ca_pem: ca_pem.clone(), ca_file: ca_file.clone() };
+        let verify = Tls::VerifyCa { ca_pem, ca_file };
+        prop::sample::select(vec![Tls::Prefer, Tls::Disable, Tls::Allow, Tls::Require, verify, full])
     }
 
     #[test]

@@ -77,8 +77,8 @@ fn running(situation: &Situation<'_>, kratos: &KratosSettings) -> Running {
     let (place, facts) = (&situation.observed.place, &kratos.facts);
     let layer = layer(place, &environment(facts));
     let ca = match facts.dsn.tls() {
-        Tls::VerifyCa { ca_pem, .. } => Some(ca_pem.clone()),
-        Tls::Prefer | Tls::Disable | Tls::Require => None,
+        Tls::VerifyCa { ca_pem, .. } | Tls::VerifyFull { ca_pem, .. } => Some(ca_pem.clone()),
+        Tls::Prefer | Tls::Disable | Tls::Allow | Tls::Require => None,
     };
     let kept = situation.schema_changes.kept();
     let config = rendered::finish(&kratos.config, &kept, facts.version.as_ref());

@@ -67,3 +67,57 @@ fn a_program_that_is_none_is_named() {
         assert!(text.contains(path) && text.contains("--kratos-bin") && !text.contains("hunter2"), "{text}");
     }
 }
+
+#[test]
+fn dsns_that_kratos_takes_are_taken() {
+    block_on(async {
+        let database = Database::fresh().await;
+        let (name, place) = (&database.name, database.server.place());
+        let password = format!("{PASSWORD}-{name}");
+        let whole = format!("postgres://{name}:{password}@{place}/{name}?");
+        let bare = format!("postgres://{name}@{place}/{name}?sslmode=disable");
+        let (host, port) = place.split_once(':').unwrap();
+        let parts =
+            format!("host={host}&port={port}&user={name}&password={password}&dbname={name}&sslmode=disable");
+        for dsn in [
+            format!("{whole}sslmode=allow"),
+            format!(
+                "{whole}sslmode=prefer&max_conns=5&max_idle_conns=2&max_conn_lifetime=5s&max_conn_idle_time=5s"
+            ),
+            format!("{whole}sslmode=disable&options=-csearch_path%3Dpublic"),
+            format!("{whole}sslmode=disable&options=-c%20search_path%3Dpublic&lock_timeout=5s"),
+            format!("{whole}sslmode=disable&default_query_exec_mode=simple_protocol"),
+            format!(
+                "{whole}sslmode=disable&statement_cache_capacity=10&description_cache_capacity=10&sslsni=0"
+            ),
+            format!(
+                "{whole}sslmode=disable&connect_timeout=5&target_session_attrs=read-write&application_name=x"
+            ),
+            format!("postgresql:///?{parts}"),
+            bare.clone(),
+        ] {
+            let mut command = database.operator_as(&dsn, "status --json");
+            if dsn == bare {
+                command.env("PGPASSWORD", &password);
+            }
+            let run = Run::of(command);
+            let status = run.json();
+            assert_eq!(
+                (run.code, &status["unused"]),
+                (Some(1), &serde_json::Value::Bool(true)),
+                "{dsn}: {run:?}"
+            );
+        }
+        for (parameter, named) in [
+            ("passfile=/x", "passfile"),
+            ("service=x", "service"),
+            ("sslkey=/x", "sslcert"),
+            ("sslmode=verify", "sslmode=verify"),
+            ("target_session_attrs=standby", "target_session_attrs=standby"),
+        ] {
+            let run = Run::of(database.operator_as(&format!("{whole}{parameter}"), "status"));
+            assert!(run.code == Some(64) && run.err.contains(named), "{parameter}: {run:?}");
+            assert!(!run.err.contains(PASSWORD), "{run:?}");
+        }
+    });
+}

@@ -170,6 +170,15 @@ impl Query {
             match key.as_str() {
                 "max_idle_conns" => found.idle = value.parse().ok(),
                 "max_conns" | "max_conn_lifetime" | "max_conn_idle_time" => {}
+                // Words of the driver, which never reach the server.
+                "default_query_exec_mode"
+                | "statement_cache_capacity"
+                | "description_cache_capacity"
+                | "sslsni"
+                | "sslnegotiation"
+                | "krbspn"
+                | "krbsrvname"
+                | "channel_binding" => {}
                 "pool_min_conns" => return Err(DsnError::PoolMinConns(url.into())),
                 "sslmode" => found.mode = Some(mode(&value)?),
                 "sslrootcert" => found.root = Some(value),
