@@ -7,9 +7,9 @@ use crate::actions::{self, Invocation};
 use crate::charm::apply::{self, apply};
 use crate::charm::desired::desired;
 use crate::charm::migrate;
-use crate::charm::observe::{self, observe};
-use crate::charm::observed::{Effects, Observed};
-use crate::charm::situation::{Parsed, Situation, rejection};
+use crate::charm::observe::{self, Seen, Sources, observe};
+use crate::charm::observed::{Effects, Reading};
+use crate::charm::situation::{Situation, rejection};
 use crate::charm::status::status;
 use crate::juju::{self, Agent, Context, Event, WorkloadEvent, WorkloadEventKind};
 use crate::kratos::Place;
@@ -32,7 +32,9 @@ pub async fn dispatch(
         // The unit goes; Kubernetes ends what runs.
         return Ok(());
     }
-    let (observed, parsed) = match observe(agent, &pebble, context, place).await {
+    let mut kubernetes = access.map(Connection::new);
+    let sources = Sources { agent, pebble: &pebble, kubernetes: kubernetes.as_mut() };
+    let mut seen = match observe(sources, context, place, actions::ask_for_program(&event)).await {
         Ok(seen) => seen,
         Err(error) if matches!(event, Event::Action(_)) => {
             return actions::give_up(agent, &unit, error).await;
@@ -41,25 +43,30 @@ pub async fn dispatch(
     };
     let mut effects = Effects::default();
     if let Event::Action(action) = &event {
-        let invocation = Invocation { agent, pebble: &pebble, observed: &observed, parsed: &parsed };
+        let Seen { observed, parsed, .. } = &seen;
+        let invocation = Invocation { agent, pebble: &pebble, observed, parsed };
         actions::run(&invocation, &action.name, &mut effects).await?;
     } else {
-        effects = migrate::by_itself(agent, &pebble, &observed, &parsed).await?;
+        effects = migrate::by_itself(agent, &pebble, &seen.observed, &seen.parsed).await?;
     }
-    reconcile(agent, &pebble, access, observed.after(effects), parsed).await
+    if effects.migration.is_some() {
+        // It took its time.
+        seen.config_maps = Reading::NotAsked;
+    }
+    seen.observed = seen.observed.after(effects);
+    reconcile(agent, &pebble, kubernetes, seen).await
 }
 
 /// The corridor after the action or the migration.
 async fn reconcile(
     agent: &Agent,
     pebble: &Client,
-    access: Option<Access>,
-    mut observed: Observed,
-    parsed: Parsed,
+    mut kubernetes: Option<Connection>,
+    seen: Seen,
 ) -> juju::Result<()> {
-    let mut kubernetes = access.map(Connection::new);
+    let Seen { mut observed, parsed, config_maps } = seen;
     if let Some(connection) = &mut kubernetes {
-        observed.cluster = Some(observe::cluster(connection, &observed, &parsed).await);
+        observed.cluster = Some(observe::cluster(connection, config_maps, &observed, &parsed).await);
     }
     let mut situation = Situation::new(&observed, parsed);
     let ids = situation.schemas_in_question();

@@ -21,6 +21,8 @@ use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
 #[derive(Clone, Debug)]
 pub struct Observed {
     pub context: Context,
+    /// Whether an action works with the program and the schema of the database, also where nothing else depends on them.
+    pub is_program_asked: bool,
     /// The charm that runs; `None`: Juju's agent did not note it.
     pub charm: Option<CharmUrl>,
     pub place: Place,

@@ -100,6 +100,7 @@ pub fn ready() -> Observed {
         .map(|(key, value)| (key.to_owned(), Secret(value.to_owned())))
         .into(),
         has_rotated: false,
+        is_program_asked: false,
         verification_template: None,
         opened_ports: BTreeSet::new(),
         status: Status::new(StatusKind::Unknown, ""),
@@ -224,9 +225,14 @@ fn costly_questions_are_asked_only_when_something_depends_on_them() {
     assert!(status(&quiet).starts_with("active"), "{}", status(&quiet));
 
     let mut asked: Vec<(&str, Observed)> = Vec::new();
-    for hook in ["hooks/kratos-pebble-ready", "hooks/upgrade-charm", "actions/run-migration"] {
+    for hook in ["hooks/kratos-pebble-ready", "hooks/upgrade-charm"] {
         asked.push((hook, Observed { context: context(hook), ..quiet.clone() }));
     }
+    let asking = Observed { is_program_asked: true, ..quiet.clone() };
+    let mut answered = asking.clone();
+    container(&mut answered).version = Version::Known(WorkloadVersion::parse("v26.2.0").unwrap());
+    assert!(needs::schema(&answered, &Parsed::new(&answered)));
+    asked.push(("an action that asks", asking));
     let mut down = quiet.clone();
     container(&mut down).services.clear();
     asked.push(("nothing runs", down));
@@ -240,6 +246,12 @@ fn costly_questions_are_asked_only_when_something_depends_on_them() {
     for (why, observed) in asked {
         assert!(needs::version(&observed), "{why}");
     }
+
+    // An action may take minutes, and a unit that does not serve may have no use for them.
+    let is_early = |hook: &str, workload: &Workload| needs::config_maps_early(&context(hook).event, workload);
+    let serving = started(ready()).workload;
+    assert!(is_early("hooks/update-status", &serving) && !is_early("actions/get-identity", &serving));
+    assert!(!is_early("hooks/update-status", &ready().workload));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::postgres::check_ca;
 
 /// Both sides' application databags, and those of the remote units.
 pub const ENDPOINT: Endpoint =
-    Endpoint { remote_units: true, read, answer, ..Endpoint::new("receive-ca-cert") };
+    Endpoint { remote_units: true, read, answer: Some(answer), ..Endpoint::new("receive-ca-cert") };
 
 const CERTIFICATES: &str = "certificates";
 const VERSION: &str = "version";

@@ -4,14 +4,12 @@ use super::publish::{Keys, Publication};
 use super::related::{Given, ReadContext, Related};
 use super::relation::Relation;
 
-/// An endpoint: what is read of each of its relations, what the data means, and what we publish. Our own application databag
-/// is always read on the leader, the remote one always.
+/// An endpoint: what is read of each of its relations, what the data means, and what we publish. The remote application
+/// databag is always read, a databag of ours where we write it.
 #[derive(Clone, Copy)]
 pub struct Endpoint {
     /// As in metadata.yaml.
     pub name: &'static str,
-    /// Whether this unit's own databag is read, because we write it.
-    pub own_unit: bool,
     /// Whether the databags of the remote units are read.
     pub remote_units: bool,
     /// Whether this unit's address is asked for, because the other side comes to it.
@@ -22,25 +20,27 @@ pub struct Endpoint {
     pub reports_errors: bool,
     /// Understands the endpoint's relations.
     pub read: fn(&mut Related, &mut Given<'_>, ReadContext<'_>),
-    /// What the leader publishes on one relation; `None`: nothing, and what was published stays.
-    pub answer: fn(&Publication<'_>, &Relation) -> Option<Keys>,
-    /// What every unit publishes on one relation.
-    pub answer_of_unit: fn(&Publication<'_>, &Relation) -> Option<Keys>,
+    /// What the leader publishes, if it ever does.
+    pub answer: Option<Publish>,
+    /// What every unit publishes, if it ever does.
+    pub answer_of_unit: Option<Publish>,
 }
+
+/// What is published on one relation; `None`: nothing, and what was published stays.
+pub type Publish = fn(&Publication<'_>, &Relation) -> Option<Keys>;
 
 impl Endpoint {
     /// An endpoint of which only the application databags count; nothing is understood and nothing published.
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
-            own_unit: false,
             remote_units: false,
             address: false,
             secrets: &[],
             reports_errors: false,
             read: |_, _, _| {},
-            answer: |_, _| None,
-            answer_of_unit: |_, _| None,
+            answer: None,
+            answer_of_unit: None,
         }
     }
 }

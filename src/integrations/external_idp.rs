@@ -20,7 +20,8 @@ use crate::kratos::facts::provider::OidcProvider;
 use crate::kratos::facts::public_url::PublicUrl;
 
 /// Only application databags count.
-pub const ENDPOINT: Endpoint = Endpoint { read, answer, ..Endpoint::new("kratos-external-idp") };
+pub const ENDPOINT: Endpoint =
+    Endpoint { read, answer: Some(answer), ..Endpoint::new("kratos-external-idp") };
 
 const PROVIDERS: &str = "providers";
 

@@ -19,7 +19,7 @@ use crate::kratos::render::config::KratosConfig;
 use crate::kratos::render::stored::ConfigMapNames;
 
 /// Only we write.
-pub const ENDPOINT: Endpoint = Endpoint { answer, ..Endpoint::new("kratos-info") };
+pub const ENDPOINT: Endpoint = Endpoint { answer: Some(answer), ..Endpoint::new("kratos-info") };
 
 /// The flags that consumers know, in the order in which they are named, each with the method that stands behind it.
 const METHODS: [(&str, &str); 4] =

@@ -26,7 +26,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     remote_units: true,
     reports_errors: true,
     read,
-    answer: |publication, _| publication.topology.map(databag),
+    answer: Some(|publication, _| publication.topology.map(databag)),
     ..Endpoint::new("logging")
 };
 /// The label of the layer with the targets; the charm's layer has another one.

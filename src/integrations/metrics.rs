@@ -15,13 +15,12 @@ use crate::kratos::names::ADMIN_PORT;
 
 /// Each unit tells where it is.
 pub const ENDPOINT: Endpoint = Endpoint {
-    own_unit: true,
     address: true,
     reports_errors: true,
-    answer: |publication, _| publication.topology.map(application),
-    answer_of_unit: |publication, relation| {
+    answer: Some(|publication, _| publication.topology.map(application)),
+    answer_of_unit: Some(|publication, relation| {
         Some(unit(publication.model, publication.unit, relation.address.as_deref()))
-    },
+    }),
     ..Endpoint::new("metrics-endpoint")
 };
 

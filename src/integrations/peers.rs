@@ -37,7 +37,7 @@ pub struct PeerRelation {
     pub application: Databag,
     /// This unit's databag.
     pub unit: Databag,
-    /// The workload version that each other unit published; `None`: nothing yet. Read for actions only.
+    /// The workload version that each other unit published; `None`: nothing yet. Read for actions that work with the program only.
     pub others: BTreeMap<UnitName, Option<String>>,
 }
 

@@ -10,9 +10,9 @@ use crate::kratos::Secret;
 #[derive(Clone)]
 pub struct Relation {
     pub id: RelationId,
-    /// Our application databag, which only the leader may read.
+    /// Our application databag, which only the leader may read; `None` also where the endpoint never writes it.
     pub own: Option<Databag>,
-    /// This unit's databag; empty if the endpoint does not ask for it.
+    /// This unit's databag; empty if the endpoint never writes it.
     pub own_unit: Databag,
     /// The remote application databag.
     pub remote: Databag,

@@ -4,8 +4,9 @@
 //! puts it into a queue, since an event may occur where nothing can be awaited; one task writes the queue out in order.
 //! [`LogGuard::flush`] waits until everything so far is written, and is called before the process exits.
 //!
-//! Every line costs the run of a tool, so give the layer a filter. A line that Juju does not take goes to standard
-//! error, which Juju also logs: logging never fails a hook.
+//! Each call may cost the run of a tool, so give the layer a filter. No line waits for a later one, but those of one level
+//! that came together, or while a call was under way, go in one call; a warning or an error always has its own. A line that
+//! Juju does not take goes to standard error, which Juju also logs: logging never fails a hook.
 
 use std::fmt::{self, Write};
 
@@ -16,6 +17,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::agent::Agent;
+
+/// Lines go together up to this length in bytes.
+const TOGETHER: usize = 16 * 1024;
 
 enum Item {
     Line(Level, String),
@@ -40,17 +44,40 @@ pub fn layer(agent: Agent) -> (JujuLogLayer, LogGuard) {
 }
 
 async fn write_out(agent: Agent, mut items: mpsc::UnboundedReceiver<Item>) {
-    while let Some(item) = items.recv().await {
+    let mut next = None;
+    loop {
+        let item = match next.take() {
+            Some(item) => item,
+            None => match items.recv().await {
+                Some(item) => item,
+                None => return,
+            },
+        };
         match item {
-            Item::Line(level, line) => {
-                if let Err(error) = agent.juju_log(level, &line).await {
-                    eprintln!("{level} {line} (not in Juju's log: {error})");
+            Item::Line(level, mut lines) => {
+                next = gather(level, &mut lines, &mut items);
+                if let Err(error) = agent.juju_log(level, &lines).await {
+                    eprintln!("{level} {lines} (not in Juju's log: {error})");
                 }
             }
             // Whoever asked may have given up waiting.
             Item::Flush(done) => drop(done.send(())),
         }
     }
+}
+
+/// Adds the lines that wait already and may go with the first; the item after them.
+fn gather(level: Level, lines: &mut String, items: &mut mpsc::UnboundedReceiver<Item>) -> Option<Item> {
+    while level > Level::WARN && lines.len() < TOGETHER {
+        match items.try_recv().ok()? {
+            Item::Line(next, line) if next == level => {
+                lines.push('\n');
+                lines.push_str(&line);
+            }
+            other => return Some(other),
+        }
+    }
+    None
 }
 
 impl LogGuard {

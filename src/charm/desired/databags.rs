@@ -50,9 +50,9 @@ fn answers(situation: &Situation<'_>) -> Vec<DesiredBag> {
             bags.extend(keys.map(|keys| DesiredBag { relation: relation.id.clone(), bag, keys }));
         };
         if situation.observed.is_leader {
-            publish(Bag::App, (endpoint.answer)(&publication, relation));
+            publish(Bag::App, endpoint.answer.and_then(|answer| answer(&publication, relation)));
         }
-        publish(Bag::Unit, (endpoint.answer_of_unit)(&publication, relation));
+        publish(Bag::Unit, endpoint.answer_of_unit.and_then(|answer| answer(&publication, relation)));
     }
     bags
 }

@@ -2,7 +2,7 @@
 //!
 //! What costs little is always read, at the same time. The program's version and the database's schema cost a process in the
 //! workload, Kubernetes a connection: they are asked for only when a decision depends on them ([`needs`]). [`observe`] reads
-//! what an action or a migration works with, [`cluster`] and [`schema_users`] what depends on how those ended.
+//! what an action or a migration works with, [`fn@cluster`] and [`fn@schema_users`] what depends on how those ended.
 
 mod cluster;
 mod juju_data;
@@ -18,27 +18,46 @@ pub use secrets::random;
 
 use std::time::Duration;
 
-use super::observed::{Observed, SchemaKnowledge, Version, Workload};
+use super::observed::{ConfigMaps, Observed, Reading, SchemaKnowledge, Version, Workload};
 use super::situation::{COOKIE_LABEL, KRATOS_LABEL, Parsed};
 use crate::integrations::database::Answer;
 use crate::juju::{self, Agent, CharmUrl, Context, Scope, Status, StatusKind};
 use crate::kratos::Place;
 use crate::kratos::program::command::Kratos;
+use crate::kubernetes::Connection;
 use crate::migration;
 use crate::pebble::Client;
 use juju_data::{absent_if_gone, resource};
+use relations::Relations;
 
 /// The resource in metadata.yaml with the body of verification mails.
 const VERIFICATION_TEMPLATE: &str = "verification-email-template";
 
-/// Reads the world for one dispatch, and what of it had to be parsed in order to know what to read.
+/// Whom a dispatch asks.
+pub struct Sources<'a> {
+    pub agent: &'a Agent,
+    pub pebble: &'a Client,
+    /// `None`: there is no Kubernetes.
+    pub kubernetes: Option<&'a mut Connection>,
+}
+
+/// What was observed, and what of it had to be parsed in order to know what to read.
+pub struct Seen {
+    pub observed: Observed,
+    pub parsed: Parsed,
+    /// The ConfigMaps, where reading them early was worth it.
+    pub config_maps: Reading<ConfigMaps>,
+}
+
+/// Reads the world for one dispatch; `is_program_asked` as in [`Observed`].
 pub async fn observe(
-    agent: &Agent,
-    pebble: &Client,
+    sources: Sources<'_>,
     context: Context,
     place: Place,
-) -> juju::Result<(Observed, Parsed)> {
-    let mut observed = read_cheap(agent, pebble, context, place).await?;
+    is_program_asked: bool,
+) -> juju::Result<Seen> {
+    let Sources { agent, pebble, .. } = sources;
+    let (mut observed, config_maps) = read_cheap(sources, context, place, is_program_asked).await?;
     let kratos = Kratos::Workload(pebble.clone());
     if needs::version(&observed)
         && let Workload::Reachable(container) = &mut observed.workload
@@ -55,33 +74,49 @@ pub async fn observe(
     if needs::schema(&observed, &parsed) {
         survey(&kratos, &mut observed, &parsed).await;
     }
-    Ok((observed, parsed))
+    Ok(Seen { observed, parsed, config_maps })
 }
 
 async fn read_cheap(
-    agent: &Agent,
-    pebble: &Client,
+    sources: Sources<'_>,
     context: Context,
     place: Place,
-) -> juju::Result<Observed> {
-    let (config, is_leader, databases, peers, cookie_secret, kratos_secrets, opened_ports, status, workload) = tokio::join!(
+    is_program_asked: bool,
+) -> juju::Result<(Observed, Reading<ConfigMaps>)> {
+    let Sources { agent, pebble, kubernetes } = sources;
+    let relations = async {
+        let (is_leader, numbers) = tokio::join!(agent.is_leader(), relations::numbers(agent, &context));
+        let (is_leader, numbers) = (is_leader?, numbers?);
+        let reader = relations::Reader { agent, context: &context, is_leader, is_program_asked };
+        Ok((is_leader, reader.read(numbers).await?))
+    };
+    let workload = async {
+        let workload = workload::workload(pebble, &place).await;
+        let config_maps = match kubernetes {
+            Some(connection) if needs::config_maps_early(&context.event, &workload) => {
+                cluster::config_maps(connection, context.unit.application()).await
+            }
+            _ => Reading::NotAsked,
+        };
+        (workload, config_maps)
+    };
+    let (relations, config, cookie_secret, kratos_secrets, opened_ports, status, (workload, config_maps)) = tokio::join!(
+        relations,
         agent.config_get(),
-        agent.is_leader(),
-        relations::database_ids(agent, &context),
-        relations::peer_ids(agent, &context),
         secrets::stored(agent, COOKIE_LABEL),
         secrets::stored(agent, KRATOS_LABEL),
         agent.opened_ports(),
         agent.status_get(Scope::Unit),
-        workload::workload(pebble, &place),
+        workload,
     );
-    let is_leader = is_leader?;
-    Ok(Observed {
+    let (is_leader, Relations { peers, databases, others }) = relations?;
+    let observed = Observed {
         is_leader,
+        is_program_asked,
         config: config?,
-        peers: relations::peers(agent, &context, peers?).await?,
-        databases: relations::databases(agent, &context, databases?, is_leader).await?,
-        relations: relations::others(agent, &context, is_leader).await?,
+        peers,
+        databases,
+        relations: others,
         cookie_secret: cookie_secret?,
         kratos_secrets: kratos_secrets?,
         fresh_secrets: secrets::fresh(),
@@ -100,7 +135,8 @@ async fn read_cheap(
         charm: CharmUrl::read(&context.charm_dir),
         context,
         place,
-    })
+    };
+    Ok((observed, config_maps))
 }
 
 /// Reads the schema of the database in use, as seen from the program in the container.

@@ -1,6 +1,6 @@
 //! Which of the costly reads a dispatch has to make: pure functions of what was read cheaply.
 
-use crate::charm::observed::{Cluster, ConfigMaps, Container, Observed};
+use crate::charm::observed::{Cluster, ConfigMaps, Container, Observed, Workload};
 use crate::charm::situation::{Notice, Notices, Parsed, due_limits, is_active, is_unready, local_blockers};
 use crate::integrations::database::Answer;
 use crate::integrations::{Relation, kratos_info, peers};
@@ -13,28 +13,33 @@ pub fn version(observed: &Observed) -> bool {
     let Some(container) = observed.container() else { return false };
     let is_new = match &observed.context.event {
         Event::Workload(event) => event.kind == WorkloadEventKind::Ready,
-        Event::UpgradeCharm | Event::Action(_) => true,
-        _ => false,
+        Event::UpgradeCharm => true,
+        _ => observed.is_program_asked,
     };
     let is_published = observed.peers.as_ref().is_some_and(|peers| peers.workload_version().is_some());
     is_new || !is_published || !is_active(container) || is_schema_in_doubt(observed, container)
 }
 
 /// Whether the database has to be asked: before anything is started from it, while the record does not name the workload's
-/// version, when Kratos itself is not content, and for an action.
+/// version, when Kratos itself is not content, and for an action that asks.
 pub fn schema(observed: &Observed, parsed: &Parsed) -> bool {
     let Some(container) = observed.container() else { return false };
     observed.version().is_some()
         && matches!(parsed.database, Answer::Ready(_))
-        && (!is_active(container)
-            || is_schema_in_doubt(observed, container)
-            || matches!(observed.context.event, Event::Action(_)))
+        && (!is_active(container) || is_schema_in_doubt(observed, container) || observed.is_program_asked)
 }
 
 fn is_schema_in_doubt(observed: &Observed, container: &Container) -> bool {
     let published = observed.peers.as_ref().and_then(|peers| peers.workload_version());
     let is_recorded = published.is_some() && observed.recorded_version().as_ref() == published;
     !is_recorded || is_unready(container)
+}
+
+/// Whether the ConfigMaps are worth reading before all else is known. An action may take minutes, and they are wanted as they
+/// are after it.
+pub fn config_maps_early(event: &Event, workload: &Workload) -> bool {
+    let is_serving = matches!(workload, Workload::Reachable(container) if is_active(container));
+    is_serving && !matches!(event, Event::Action(_))
 }
 
 /// Whether the ConfigMaps have to be read: to render the configuration, to make them early (docs/behaviour.md#row-15

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 
 use crate::charm::apply::Applied;
 use crate::charm::desired::{DesiredService, Running, desired};
-use crate::charm::observe::observe;
+use crate::charm::observe::{Seen, Sources, observe};
 use crate::charm::observed::{Container, Observed, Version, Workload};
 use crate::charm::situation::{Parsed, Situation};
 use crate::charm::status::status;
@@ -202,7 +202,8 @@ fn context(pebble: &FakePebble) -> (Context, Place) {
 async fn settle(model: &Arc<Model>, agent: &Agent) -> FakePebble {
     let empty = FakePebble::start(None);
     let (context, place) = context(&empty);
-    let (observed, _) = observe(agent, &Client::new(&empty.socket), context, place).await.unwrap();
+    let sources = Sources { agent, pebble: &Client::new(&empty.socket), kubernetes: None };
+    let Seen { observed, .. } = observe(sources, context, place, false).await.unwrap();
     let version = Version::Known(WorkloadVersion::parse("v26.2.0").unwrap());
     let workload = Workload::Reachable(Container { version, ..Container::default() });
     let observed = Observed { workload, schema: migrated(), ..observed };
@@ -263,6 +264,26 @@ async fn a_quiet_dispatch_parses_renders_and_reads_each_thing_once() {
         let read = format!("relation-get --format=json -r {}:1 ", endpoint.name);
         assert!(calls.iter().any(|call| call.starts_with(&read)), "{} is not read", endpoint.name);
     }
+
+    // Fixed questions, the numbers of each endpoint's relations, the other side's name of each relation, and databags.
+    let asked = |command: &str| calls.iter().filter(|call| call.split(' ').next() == Some(command)).count();
+    let ours: Vec<_> = ENDPOINTS.iter().filter(|endpoint| endpoint.answer.is_some()).collect();
+    let remote_units = ENDPOINTS.iter().filter(|endpoint| endpoint.remote_units).count();
+    for (command, count) in [
+        ("config-get", 1),
+        ("is-leader", 1),
+        ("secret-get", 2),
+        ("opened-ports", 1),
+        ("status-get", 1),
+        ("network-get", 1),
+        ("relation-ids", ENDPOINTS.len() + 2),
+        ("relation-list", ENDPOINTS.len() + 1),
+        // Of database and peers both, of others the remote one, ours where we write it, and that of the scraped unit.
+        ("relation-get", 4 + ENDPOINTS.len() + ours.len() + remote_units + 1),
+    ] {
+        assert_eq!(asked(command), count, "{command}: {calls:?}");
+    }
+    assert!(remote_units > 0 && ours.len() < ENDPOINTS.len());
 
     let counts = counts.0.lock().unwrap().clone();
     assert_eq!(counts.get("parsing the options"), Some(&1), "{counts:?}");

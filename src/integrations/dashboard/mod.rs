@@ -18,7 +18,7 @@ use super::topology::{CHARM, Topology, text};
 /// Only we write, but for complaints.
 pub const ENDPOINT: Endpoint = Endpoint {
     reports_errors: true,
-    answer: |publication, _| publication.topology.map(databag),
+    answer: Some(|publication, _| publication.topology.map(databag)),
     ..Endpoint::new("grafana-dashboard")
 };
 

@@ -25,17 +25,19 @@ pub const PUBLIC: Endpoint = Endpoint {
         given.conflicts(conflicts);
         related.public_url = public_url;
     },
-    answer: |publication, relation| {
+    answer: Some(|publication, relation| {
         let mut routes = publication.related.public_routes.iter();
         let address = routes.find(|(route, _)| *route == relation.id).map(|(_, address)| address);
         Some(public(publication.backend(), address))
-    },
+    }),
     ..Endpoint::new("public-route")
 };
 /// The way from other applications of the platform.
 pub const INTERNAL: Endpoint = Endpoint {
     read: |related, given, _| related.internal_url = given.first(address),
-    answer: |publication, _| Some(internal(publication.backend(), publication.related.internal_url.as_ref())),
+    answer: Some(|publication, _| {
+        Some(internal(publication.backend(), publication.related.internal_url.as_ref()))
+    }),
     ..Endpoint::new("internal-route")
 };
 

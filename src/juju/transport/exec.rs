@@ -13,14 +13,20 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::sync::Semaphore;
 
 use super::{Call, CommandOutput, Transport, silent};
+
+/// So many tools run beside each other. The agent executes one command at a time, but most of a tool's time is its start; more
+/// of them would only take memory.
+const AT_ONCE: usize = 8;
 
 /// Runs hook tools as child processes.
 #[derive(Debug)]
 pub struct ExecTransport {
     directories: Vec<PathBuf>,
     deadline: Duration,
+    places: Semaphore,
     /// Set once a tool has not ended in time: the next one would wait as long.
     is_silent: AtomicBool,
 }
@@ -31,6 +37,7 @@ impl ExecTransport {
         Self {
             directories: std::env::split_paths(path).collect(),
             deadline,
+            places: Semaphore::new(AT_ONCE),
             is_silent: AtomicBool::new(false),
         }
     }
@@ -48,6 +55,7 @@ impl ExecTransport {
     }
 
     async fn run(&self, command: &str, args: &[&str], stdin: Option<&[u8]>) -> io::Result<CommandOutput> {
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
         if self.is_silent.load(Ordering::Relaxed) {
             return Err(silent(command, self.deadline));
         }

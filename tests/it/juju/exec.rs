@@ -100,6 +100,27 @@ async fn a_tool_without_input_reads_nothing() {
 }
 
 #[tokio::test]
+async fn tools_run_beside_each_other_and_at_most_eight_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    // The first waits for a second one.
+    let script = r#"
+        : > "running.$$"
+        until [ -e together ] || [ "$(ls | grep -c running)" -gt 1 ]; do sleep 0.01; done
+        : > together
+        ls | grep -c running >> seen
+        sleep 0.1
+        rm "running.$$"
+        echo true"#;
+    tool(directory.path(), "is-leader", script);
+    let agent = agent(directory.path());
+    let calls = futures_util::future::join_all((0..20).map(|_| agent.is_leader())).await;
+    assert!(calls.into_iter().all(|leads| leads.unwrap()));
+    let seen = fs::read_to_string(directory.path().join("seen")).unwrap();
+    let seen: Vec<usize> = seen.lines().map(|count| count.parse().unwrap()).collect();
+    assert!(seen.len() == 20 && seen.iter().all(|count| *count <= 8), "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_tool_that_was_killed_failed() {
     let directory = tempfile::tempdir().unwrap();
     tool(directory.path(), "is-leader", "kill -KILL $$");

@@ -30,6 +30,32 @@ async fn events_become_lines_in_order_before_flush_returns() {
 }
 
 #[tokio::test]
+async fn lines_that_wait_together_are_one_call_and_a_warning_is_its_own() {
+    let (recorder, agent) = Recorder::printing("");
+    let (layer, guard) = log::layer(agent);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!("one");
+        tracing::info!("two");
+        tracing::warn!("three");
+        tracing::warn!("four");
+        tracing::info!("{}", "x".repeat(20_000));
+        tracing::info!("five");
+        tracing::debug!("six");
+    });
+    guard.flush().await;
+    let long = format!("juju-log --log-level INFO -- {}", "x".repeat(20_000));
+    let expected = [
+        "juju-log --log-level INFO -- one\ntwo",
+        "juju-log --log-level WARNING -- three",
+        "juju-log --log-level WARNING -- four",
+        &long,
+        "juju-log --log-level INFO -- five",
+        "juju-log --log-level DEBUG -- six",
+    ];
+    assert_eq!(recorder.lines(), expected);
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_written_fails_nothing() {
     for answer in [
         Err(io::Error::from(io::ErrorKind::NotFound)),
@@ -38,13 +64,13 @@ async fn a_log_that_cannot_be_written_fails_nothing() {
         let (recorder, agent) = Recorder::answering(answer);
         let (layer, guard) = log::layer(agent);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            tracing::info!("lost");
+            tracing::warn!("lost");
             tracing::info!("kept");
         });
         guard.flush().await;
         assert_eq!(
             recorder.lines(),
-            ["juju-log --log-level INFO -- lost", "juju-log --log-level INFO -- kept"]
+            ["juju-log --log-level WARNING -- lost", "juju-log --log-level INFO -- kept"]
         );
     }
 }

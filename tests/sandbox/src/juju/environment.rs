@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::{Engine, JUJU_VERSION};
 use crate::model::{Event, application_of};
@@ -9,6 +10,11 @@ use crate::model::{Event, application_of};
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
+    /// The directory of the hook tools on a charm's `PATH`.
+    pub fn tools(&self) -> PathBuf {
+        self.dir.join("tools")
+    }
+
     /// All variables for one run of a unit's charm. `postgres` is the cluster's connection string, for its
     /// stand-in only.
     pub(super) fn environment(
@@ -23,8 +29,7 @@ impl Engine {
         let mut set = |name: &str, value: OsString| {
             vars.insert(name.to_owned(), value);
         };
-        let tools = self.dir.join("tools");
-        set("PATH", format!("{}:{SYSTEM_PATH}", tools.display()).into());
+        set("PATH", format!("{}:{SYSTEM_PATH}", self.tools().display()).into());
         for (name, value) in [
             ("TERM", "tmux-256color"),
             ("LANG", "C.UTF-8"),

@@ -107,6 +107,12 @@ impl Sandbox {
         Some(pod.workload()?.1)
     }
 
+    /// The directory of the hook tools on a charm's `PATH`.
+    #[must_use]
+    pub fn tools(&self) -> PathBuf {
+        self.engine.tools()
+    }
+
     /// The model's Kubernetes API; none before the first deploy.
     #[must_use]
     pub fn kubernetes(&self) -> Option<&Kubernetes> {

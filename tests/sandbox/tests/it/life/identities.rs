@@ -19,6 +19,12 @@ async fn call(sandbox: &Sandbox, method: &str, path: &str, body: Option<Value>) 
     response.json().await.unwrap_or_default()
 }
 
+/// How many processes Pebble was asked to run beside the services.
+async fn processes(sandbox: &Sandbox) -> usize {
+    let changes = pebble_says(sandbox, 0, "changes?select=all").await;
+    changes.as_array().unwrap().iter().filter(|change| change["kind"] == "exec").count()
+}
+
 /// Makes an identity with everything that one can have; its id.
 async fn rich(sandbox: &Sandbox, email: &str) -> String {
     let body = json!({
@@ -83,7 +89,9 @@ fn one_is_found_by_any_address_and_managed() {
         let run = async |line: &str| juju(&sandbox, &format!("run kratos/0 {line}")).await;
         let fails = async |line: &str| action_fails(&sandbox, &format!("run kratos/0 {line}")).await;
 
+        let before = processes(&sandbox).await;
         let text = run("get-identity email=ada@example.com").await;
+        assert_eq!(processes(&sandbox).await, before, "a serving Kratos is asked, and no second one started");
         for expected in ["given-name: Ada", "ticket: ", "external-id: external-ada@example.com", &id] {
             assert!(text.contains(expected), "{expected} in {text}");
         }
