@@ -30,10 +30,12 @@ pub async fn by_itself(
 }
 
 /// The job of a dispatch that should migrate by itself: on the leader, for a database from which no Kratos ever served, so
-/// that a migration cannot harm anything. Any other waits for the action.
+/// that a migration cannot harm anything. One that was migrated before may have been emptied, or be in the middle of its
+/// restoration: it waits for the action, as any other does.
 pub fn automatic_job(observed: &Observed, parsed: &Parsed) -> Option<Job> {
     let SchemaKnowledge::Known(schema) = &observed.schema else { return None };
     let is_due = observed.is_leader && observed.peers.is_some() && schema.unused && !schema.is_newer();
+    let is_due = is_due && observed.recorded_version().is_none();
     let (Answer::Ready(dsn), Some(version)) = (&parsed.database, observed.version()) else { return None };
     (is_due && !is_migrated(observed)).then(|| Job {
         version: version.clone(),

@@ -95,6 +95,11 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// Whether nothing at all is booked, and no Kratos ever served from it.
+    pub fn is_empty(&self) -> bool {
+        self.unused && self.applied == 0 && self.unknown.is_empty()
+    }
+
     /// Compares the rows of the bookkeeping table (none when it is absent) with what the program knows.
     pub fn compare(rows: &BTreeSet<String>, known: &Known, unused: bool) -> Self {
         match known {

@@ -13,7 +13,7 @@ use crate::actions::target::{Target, same_versions, target};
 use crate::actions::text::{MOST_LINES, note};
 use crate::charm::migrate::migrate;
 use crate::charm::observed::{Effects, Observed};
-use crate::charm::situation::way_back;
+use crate::charm::situation::{emptied, way_back};
 use crate::juju::{self, Agent};
 use crate::migration::{self, Failure, Job, Outcome, RunEvent, Timeout};
 
@@ -28,9 +28,9 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
         Ok(timeout) => timeout,
         Err(invalid) => return agent.action_fail(&invalid.to_string()).await,
     };
-    let flags = boolean(&parameters, "force")
-        .and_then(|force| boolean(&parameters, "dry-run").map(|is_dry| (force, is_dry)));
-    let (force, is_dry) = match flags {
+    let flag = |name| boolean(&parameters, name);
+    let flags = flag("force").and_then(|force| Ok((force, flag("dry-run")?, flag("accept-empty")?)));
+    let (force, is_dry, is_empty_accepted) = match flags {
         Ok(flags) => flags,
         Err(invalid) => return agent.action_fail(&invalid).await,
     };
@@ -42,6 +42,9 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
         Ok(target) => target,
         Err(text) => return agent.action_fail(&text).await,
     };
+    if let Some(text) = emptied(observed).filter(|_| !is_empty_accepted) {
+        return agent.action_fail(&text).await;
+    }
     let task = observed.context.task().unwrap_or_default().to_owned();
     let who = format!("{} task {task}", observed.context.unit);
     // `juju run` itself waits for a minute only; this line is what to go on with.

@@ -21,7 +21,7 @@ mod way_back;
 pub use blockers::local as local_blockers;
 pub use cluster::{ClusterProblem, due_limits, not_created, patch_failed, rolling};
 pub use facts::{KratosSettings, is_courier_wanted};
-pub use migrated::is_migrated;
+pub use migrated::{emptied, is_migrated};
 pub use notices::{Notice, Notices};
 pub use parsed::Parsed;
 pub use rejections::rejection;

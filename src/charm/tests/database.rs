@@ -136,3 +136,32 @@ fn weakness_32_a_failed_first_migration_is_told_and_tried_again() {
     observed.migration = None;
     assert!(automatic_job(&observed).is_some(), "the next dispatch tries it again by itself");
 }
+
+#[test]
+fn a_database_that_was_migrated_and_is_empty_is_a_loss_and_no_beginning() {
+    let runs = json!([
+        { "who": "kratos/1", "begun": "2026-08-01T10:00:00Z", "to": "v26.2.0", "seconds": 1.0, "outcome": "completed" },
+        { "who": "kratos/0", "begun": "2026-09-01T10:00:00Z", "to": "v27.0.0", "seconds": 1.0, "outcome": "failed" },
+    ]);
+    let mut observed = ready();
+    let record = [("migration_version_3", "\"v26.2.0\""), ("migration_runs", &runs.to_string())];
+    observed.peers.as_mut().unwrap().application = bag(&record);
+    for rows in [&[][..], &[APPLIED]] {
+        observed.schema = schema(rows, true);
+        assert!(automatic_job(&observed).is_none(), "nothing is made in it: {rows:?}");
+    }
+    observed.schema = schema(&[], true);
+    let expected =
+        "blocked The database was migrated to v26.2.0 on 2026-08-01T10:00:00Z by kratos/1, and is empty now";
+    assert!(status(&observed).starts_with(expected), "{}", status(&observed));
+    // A Kratos that cannot list its migrations takes the record's word only for a database with something in it.
+    let v1 = WorkloadVersion::parse("v1.1.0").unwrap();
+    let untold = Schema::compare(&BTreeSet::new(), &Known::without_status(&v1), true);
+    container(&mut observed).version = Version::Known(v1);
+    observed.schema = SchemaKnowledge::Known(untold);
+    observed.peers.as_mut().unwrap().application = bag(&[("migration_version_3", "\"v1.1.0\"")]);
+    assert!(status(&observed).contains("is empty now"), "{}", status(&observed));
+    // Another relation's record says nothing of this database.
+    observed.peers.as_mut().unwrap().application = bag(&[("migration_version_2", "\"v1.1.0\"")]);
+    assert!(automatic_job(&observed).is_some());
+}

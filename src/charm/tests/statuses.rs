@@ -5,7 +5,7 @@ use super::*;
 /// A change of the facts, and the status that it leads to.
 type Rule = (fn(&mut Observed), &'static str);
 
-const BLOCKED: [Rule; 20] = [
+const BLOCKED: [Rule; 21] = [
     (|o| o.workload = Workload::Unreachable, "waiting Container is not connected yet"),
     (
         |o| o.workload = Workload::Unusable("Pebble answered 401: access denied".into()),
@@ -74,6 +74,15 @@ const BLOCKED: [Rule; 20] = [
     (
         |o| o.schema = schema(&[APPLIED, PENDING, "20270101000000000000"], false),
         "blocked The database was migrated by a newer Kratos (1 migrations are unknown to v26.2.0); go back to the newer charm, with a Kratos from after 2027-01-01: juju refresh kratos",
+    ),
+    (
+        |o| {
+            o.is_leader = false;
+            o.schema = schema(&[], true);
+            o.peers.as_mut().unwrap().application = bag(&[("migration_version_3", "\"v26.2.0\"")]);
+        },
+        "blocked The database was migrated to v26.2.0, and is empty now: restore its backup, or begin anew without what \
+         was in it: juju run kratos/leader run-migration accept-empty=true",
     ),
     (
         |o| {

@@ -1,7 +1,7 @@
 //! Program and database that do not fit together: docs/behaviour.md#row-6, #row-7, #row-29 and #row-30.
 
 use crate::charm::observed::{Observed, SchemaKnowledge, Version};
-use crate::charm::situation::migrated::is_migrated;
+use crate::charm::situation::migrated::{emptied, is_migrated};
 use crate::charm::situation::parsed::Parsed;
 use crate::charm::situation::way_back::way_back;
 use crate::charm::texts::{blocked, waiting};
@@ -33,6 +33,7 @@ pub fn migration(observed: &Observed, _: &Parsed) -> Option<Status> {
             blocked(failure.with_command(observed.application()))
         }
         SchemaKnowledge::Unknown(reason) => waiting(format!("Cannot read the database's schema: {reason}")),
+        SchemaKnowledge::Known(_) if let Some(text) = emptied(observed) => blocked(text),
         SchemaKnowledge::Known(schema) => pending(observed, schema),
     })
 }

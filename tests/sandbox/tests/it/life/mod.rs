@@ -6,6 +6,7 @@ mod deploy;
 mod hot;
 mod identities;
 mod kill;
+mod losses;
 mod migration;
 mod quiet;
 mod refusals;
