@@ -53,6 +53,8 @@ pub struct Observed {
     pub fence: Option<String>,
     /// What a migration in this dispatch ended with.
     pub migration: Option<Outcome>,
+    /// Whether a person accepted in this dispatch what an earlier migration had found.
+    pub is_verdict_accepted: bool,
     /// How long the migration took.
     pub migration_took: Duration,
     /// What the API of Kubernetes answered; `None`: there is no Kubernetes.
@@ -150,6 +152,8 @@ pub struct Effects {
     pub has_rotated: bool,
     /// Whether the write fence that was up is lifted.
     pub is_fence_lifted: bool,
+    /// Whether the recorded verdict on the database is accepted.
+    pub is_verdict_accepted: bool,
 }
 
 /// A migration that was tried.
@@ -206,7 +210,14 @@ impl Observed {
     /// The facts after an action or a migration.
     #[must_use]
     pub fn after(mut self, effects: Effects) -> Self {
-        let Effects { migration, cookie_secret, kratos_secrets, has_rotated, is_fence_lifted } = effects;
+        let Effects {
+            migration,
+            cookie_secret,
+            kratos_secrets,
+            has_rotated,
+            is_fence_lifted,
+            is_verdict_accepted,
+        } = effects;
         if let Some(MigrationRun { outcome, took, services, shown }) = migration {
             if let (Workload::Reachable(container), Some(services)) = (&mut self.workload, services) {
                 container.services = services;
@@ -221,6 +232,7 @@ impl Observed {
         self.cookie_secret = cookie_secret.map_or(self.cookie_secret, StoredSecret::Ready);
         self.kratos_secrets = kratos_secrets.map_or(self.kratos_secrets, StoredSecret::Ready);
         self.has_rotated |= has_rotated;
+        self.is_verdict_accepted |= is_verdict_accepted;
         if is_fence_lifted {
             self.fence = None;
         }

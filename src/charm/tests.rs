@@ -112,6 +112,7 @@ pub fn ready() -> Observed {
         schema: migrated(),
         fence: None,
         migration: None,
+        is_verdict_accepted: false,
         migration_took: Duration::ZERO,
         cluster: None,
         charm: None,

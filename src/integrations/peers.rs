@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::runs::{self, Run};
 use crate::juju::{Databag, RelationId, UnitName};
 
@@ -15,6 +17,8 @@ const LEADER: &str = "leader";
 pub const WORKLOAD_VERSION: &str = "workload_version";
 /// Followed by the number of the database relation: the workload version that migrated it last.
 const MIGRATION_VERSION: &str = "migration_version_";
+/// Followed by the same number: a verdict on that database that a person has not accepted yet.
+const MIGRATION_VERDICT: &str = "migration_verdict_";
 
 /// The last runs of the migration, see [`runs`](super::runs).
 pub const MIGRATION_RUNS: &str = "migration_runs";
@@ -28,6 +32,15 @@ const IDENTITY_SCHEMAS: &str = "identity_schemas";
 /// Says that limits of the workload container were set in Kubernetes, so that somebody looks for them once they are
 /// unset.
 pub const RESOURCE_LIMITS: &str = "resource_limits";
+
+/// What a run found in a database although nothing is pending there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The kind of the failure.
+    pub kind: String,
+    /// What was found, for people.
+    pub reason: String,
+}
 
 /// The peer relation, seen from one unit.
 #[derive(Clone, Debug)]
@@ -45,6 +58,22 @@ impl PeerRelation {
     /// The version recorded for a database relation; bare text of other writers is accepted.
     pub fn migrated_version(&self, database: &RelationId) -> Option<String> {
         self.application.get(&migration_key(database)).map(|value| decode(value))
+    }
+
+    /// The verdict on the database of a relation; text of other writers is none.
+    pub fn verdict(&self, database: &RelationId) -> Option<Verdict> {
+        serde_json::from_str(self.application.get(&verdict_key(database))?).ok()
+    }
+
+    /// What the leader writes so that [`Self::verdict`] tells this.
+    pub fn record_verdict(
+        database: &RelationId,
+        verdict: Option<&Verdict>,
+    ) -> BTreeMap<String, Option<String>> {
+        BTreeMap::from([(
+            verdict_key(database),
+            verdict.map(|verdict| serde_json::json!(verdict).to_string()),
+        )])
     }
 
     /// The workload version that this unit published last.
@@ -89,9 +118,12 @@ impl PeerRelation {
         migrated: Option<(&RelationId, &str)>,
     ) -> BTreeMap<String, Option<String>> {
         let mut keys = BTreeMap::from([(LEADER.to_owned(), Some(encode(&leader.to_string())))]);
-        let live: Vec<String> = databases.iter().map(migration_key).collect();
+        let live: Vec<String> =
+            databases.iter().flat_map(|id| [migration_key(id), verdict_key(id)]).collect();
         for key in self.application.keys() {
-            if key.starts_with(MIGRATION_VERSION) && !live.contains(key) {
+            let is_of_database =
+                [MIGRATION_VERSION, MIGRATION_VERDICT].iter().any(|begin| key.starts_with(begin));
+            if is_of_database && !live.contains(key) {
                 keys.insert(key.clone(), None);
             }
         }
@@ -104,6 +136,10 @@ impl PeerRelation {
 
 fn migration_key(database: &RelationId) -> String {
     format!("{MIGRATION_VERSION}{}", database.number())
+}
+
+fn verdict_key(database: &RelationId) -> String {
+    format!("{MIGRATION_VERDICT}{}", database.number())
 }
 
 fn encode(text: &str) -> String {
@@ -140,6 +176,20 @@ mod tests {
         ];
         let expected = expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned)));
         assert_eq!(record, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn a_verdict_is_that_of_one_database_and_goes_with_it() {
+        let [older, newer]: [RelationId; 2] =
+            ["pg-database:3", "pg-database:4"].map(|id| id.parse().unwrap());
+        let verdict = Verdict { kind: "lost-rows".to_owned(), reason: "1 row less".to_owned() };
+        let text =
+            PeerRelation::record_verdict(&older, Some(&verdict))["migration_verdict_3"].clone().unwrap();
+        let peers = peers(&[("migration_verdict_3", &text), ("migration_verdict_4", "7")]);
+        assert_eq!((peers.verdict(&older), peers.verdict(&newer)), (Some(verdict), None));
+        let keys = peers.record(&"kratos/0".parse().unwrap(), &[newer], None);
+        assert_eq!(keys["migration_verdict_3"], None);
+        assert!(!keys.contains_key("migration_verdict_4"));
     }
 
     #[test]

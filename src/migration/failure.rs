@@ -1,6 +1,7 @@
 //! Why a run did not reach its end, as a text with the command that goes on from there.
 
 use super::commands::{command_with, repair_command};
+use super::held::HeldVerdict;
 use super::timeout::Timeout;
 use super::trail::Reached;
 use crate::kratos::program::command;
@@ -102,11 +103,9 @@ impl Failure {
             Self::Canceled => format!("to begin again, run: {migrate}"),
             Self::Locked { .. } => format!("when it has ended, run: {migrate}"),
             Self::Wedged { .. } => format!("see {}", repair_command(application)),
-            Self::Lost { .. } => format!("compare with a backup, then run: {migrate}"),
+            Self::Lost { .. } => HeldVerdict::LostRows.next(application),
             Self::Refused(_) => format!("mend this, then run: {migrate}"),
-            Self::InvalidIndexes(_) => {
-                format!("rebuild each with REINDEX INDEX CONCURRENTLY, then run: {migrate}")
-            }
+            Self::InvalidIndexes(_) => HeldVerdict::InvalidIndexes.next(application),
             Self::Database(_) | Self::Program(_) | Self::Fence(_) | Self::Failed { .. } => {
                 format!("then run again: {migrate}")
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
@@ -13,9 +14,9 @@ use crate::actions::target::{Target, same_versions, target};
 use crate::actions::text::{MOST_LINES, note};
 use crate::charm::migrate::migrate;
 use crate::charm::observed::{Effects, Observed};
-use crate::charm::situation::{emptied, way_back};
+use crate::charm::situation::{Held, emptied, is_migrated, recorded, way_back};
 use crate::juju::{self, Agent};
-use crate::migration::{self, Failure, Job, Outcome, RunEvent, Timeout};
+use crate::migration::{self, Failure, HeldVerdict, Job, Outcome, RunEvent, Timeout};
 
 /// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
 const GATHER: Duration = Duration::from_millis(300);
@@ -24,14 +25,8 @@ const GATHER: Duration = Duration::from_millis(300);
 pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Result<()> {
     let Invocation { agent, pebble, observed, .. } = *invocation;
     let parameters = agent.action_get().await?;
-    let timeout = match Timeout::parse(parameters.get("timeout")) {
-        Ok(timeout) => timeout,
-        Err(invalid) => return agent.action_fail(&invalid.to_string()).await,
-    };
-    let flag = |name| boolean(&parameters, name);
-    let flags = flag("force").and_then(|force| Ok((force, flag("dry-run")?, flag("accept-empty")?)));
-    let (force, is_dry, is_empty_accepted) = match flags {
-        Ok(flags) => flags,
+    let Request { timeout, force, is_dry, accepted } = match Request::parse(&parameters) {
+        Ok(request) => request,
         Err(invalid) => return agent.action_fail(&invalid).await,
     };
     if is_dry {
@@ -42,8 +37,19 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
         Ok(target) => target,
         Err(text) => return agent.action_fail(&text).await,
     };
-    if let Some(text) = emptied(observed).filter(|_| !is_empty_accepted) {
+    if let Some(text) = emptied(observed).filter(|_| !accepted.empty) {
         return agent.action_fail(&text).await;
+    }
+    if let Some(held) = recorded(observed) {
+        if accepted.verdicts.contains(&held.verdict) {
+            tracing::warn!("accepted on request: {}", held.reason);
+            effects.is_verdict_accepted = true;
+            if is_migrated(observed) {
+                return report_acceptance(agent, observed, &held).await;
+            }
+        } else if held.verdict == HeldVerdict::LostRows {
+            return agent.action_fail(&held.text(observed.application())).await;
+        }
     }
     let task = observed.context.task().unwrap_or_default().to_owned();
     let who = format!("{} task {task}", observed.context.unit);
@@ -55,6 +61,37 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
     logged?;
     let outcome = effects.migration.insert(run?).outcome.clone();
     report(agent, observed, &job, &outcome).await
+}
+
+/// What the action was asked for.
+struct Request {
+    timeout: Timeout,
+    force: bool,
+    is_dry: bool,
+    accepted: Accepted,
+}
+
+/// The losses with which the caller goes on.
+struct Accepted {
+    empty: bool,
+    verdicts: Vec<HeldVerdict>,
+}
+
+impl Request {
+    fn parse(parameters: &BTreeMap<String, Value>) -> Result<Self, String> {
+        let mut verdicts = Vec::new();
+        for verdict in [HeldVerdict::LostRows, HeldVerdict::InvalidIndexes] {
+            if boolean(parameters, &verdict.parameter())? {
+                verdicts.push(verdict);
+            }
+        }
+        Ok(Self {
+            timeout: Timeout::parse(parameters.get("timeout")).map_err(|invalid| invalid.to_string())?,
+            force: boolean(parameters, "force")?,
+            is_dry: boolean(parameters, "dry-run")?,
+            accepted: Accepted { empty: boolean(parameters, "accept-empty")?, verdicts },
+        })
+    }
 }
 
 /// The leader, everything it works with, and no other unit that still runs another Kratos. With `force` a unit of which
@@ -93,6 +130,16 @@ fn text(progress: RunEvent) -> String {
         RunEvent::Step(text) => format!("migration: {text}"),
         RunEvent::Line(text) => text,
     }
+}
+
+/// Nothing is pending: with the verdict accepted, this dispatch goes on to start the services.
+async fn report_acceptance(agent: &Agent, observed: &Observed, held: &Held) -> juju::Result<()> {
+    let results = [
+        ("result", "accepted".to_owned()),
+        ("verdict", held.verdict.kind().to_owned()),
+        ("next", format!("juju status {}", observed.application())),
+    ];
+    agent.action_set(&results.map(|(key, value)| (key.to_owned(), value)).into()).await
 }
 
 async fn report(agent: &Agent, observed: &Observed, job: &Job, outcome: &Outcome) -> juju::Result<()> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::workload::DesiredService;
 use super::{cluster, history};
-use crate::charm::situation::{Situation, is_migrated};
+use crate::charm::situation::{Situation, held, is_migrated, recorded};
 use crate::integrations::peers::{MIGRATION_RUNS, PeerRelation, RESOURCE_LIMITS, WORKLOAD_VERSION};
 use crate::integrations::{Keys, endpoint};
 use crate::juju::{Bag, RelationId};
@@ -82,6 +82,10 @@ fn record(situation: &Situation<'_>, peers: &PeerRelation, service: &DesiredServ
         _ => None,
     };
     let mut keys = peers.record(&observed.context.unit, &databases, migrated);
+    let (held, recorded) = (held(observed), recorded(observed));
+    if let Some(database) = observed.database().filter(|_| held != recorded) {
+        keys.extend(PeerRelation::record_verdict(&database.id, held.map(|held| held.record()).as_ref()));
+    }
     if let Some(runs) = history::runs(observed, peers) {
         keys.insert(MIGRATION_RUNS.to_owned(), Some(runs));
     }

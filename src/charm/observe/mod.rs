@@ -130,6 +130,7 @@ async fn read_cheap(
         schema: SchemaKnowledge::NotAsked,
         fence: None,
         migration: None,
+        is_verdict_accepted: false,
         migration_took: Duration::ZERO,
         cluster: None,
         charm: CharmUrl::read(&context.charm_dir),

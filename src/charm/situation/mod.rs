@@ -15,6 +15,7 @@ mod rejections;
 mod schemas;
 mod secrets;
 mod services;
+mod verdict;
 mod warnings;
 mod way_back;
 
@@ -31,6 +32,7 @@ pub use secrets::{
     values,
 };
 pub use services::{is_active, is_unready};
+pub use verdict::{Held, held, recorded};
 pub use way_back::{way_back, way_back_command};
 
 use super::observed::Observed;

@@ -165,3 +165,35 @@ fn a_database_that_was_migrated_and_is_empty_is_a_loss_and_no_beginning() {
     observed.peers.as_mut().unwrap().application = bag(&[("migration_version_2", "\"v1.1.0\"")]);
     assert!(automatic_job(&observed).is_some());
 }
+
+#[test]
+fn a_verdict_holds_on_every_unit_until_it_is_accepted() {
+    let lost = Failure::Lost { table: "identities".to_owned(), before: 2, after: 1 };
+    let invalid = Failure::InvalidIndexes(vec!["public.idx".to_owned()]);
+    for (failure, kind) in [(lost, "lost-rows"), (invalid, "invalid-indexes")] {
+        let mut run = Observed { schema: migrated(), ..pending() };
+        run.migration = Some(Err(failure.clone()));
+        let expected = format!("blocked {}", failure.with_command("kratos"));
+        assert!(expected.ends_with(&format!("run-migration accept-{kind}=true")), "{expected}");
+        assert_eq!(status(&run), expected);
+        let keys = |observed: &Observed| {
+            let bags = desired(observed).databags.into_iter();
+            let key = bags.flat_map(|bag| bag.keys).find(|(key, _)| key == "migration_verdict_3");
+            key.map(|(_, value)| value)
+        };
+        let recorded = keys(&run).unwrap().unwrap();
+        for is_leader in [true, false] {
+            let mut later = Observed { is_leader, ..ready() };
+            later.peers.as_mut().unwrap().application = bag(&[("migration_verdict_3", &recorded)]);
+            assert_eq!(status(&later), expected, "the same words as on the day");
+            assert!(matches!(desired(&later).service, DesiredService::AsItIs));
+            assert_eq!(keys(&later), None, "what stands there is not written again");
+            later.migration = Some(Err(Failure::Program("no answer".into())));
+            assert!(status(&later).contains(kind), "a run that failed otherwise takes nothing back");
+            later.migration = None;
+            later.is_verdict_accepted = true;
+            assert!(matches!(desired(&later).service, DesiredService::Running(_)));
+            assert_eq!(keys(&later), is_leader.then_some(None), "taken away by the leader");
+        }
+    }
+}

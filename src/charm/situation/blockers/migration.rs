@@ -3,6 +3,7 @@
 use crate::charm::observed::{Observed, SchemaKnowledge, Version};
 use crate::charm::situation::migrated::{emptied, is_migrated};
 use crate::charm::situation::parsed::Parsed;
+use crate::charm::situation::verdict::held;
 use crate::charm::situation::way_back::way_back;
 use crate::charm::texts::{blocked, waiting};
 use crate::juju::Status;
@@ -36,6 +37,11 @@ pub fn migration(observed: &Observed, _: &Parsed) -> Option<Status> {
         SchemaKnowledge::Known(_) if let Some(text) = emptied(observed) => blocked(text),
         SchemaKnowledge::Known(schema) => pending(observed, schema),
     })
+}
+
+/// Nothing is pending, and yet nothing may be started: a backup ages with every write.
+pub fn verdict(observed: &Observed, _: &Parsed) -> Option<Status> {
+    held(observed).map(|held| blocked(held.text(observed.application())))
 }
 
 fn newer(observed: &Observed, schema: &Schema) -> Status {

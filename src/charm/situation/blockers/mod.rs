@@ -16,7 +16,7 @@ use crate::juju::Status;
 /// A rule: `None` means that it blocks nothing.
 type Blocker = fn(&Observed, &Parsed) -> Option<Status>;
 
-const BLOCKERS: [Blocker; 9] = [
+const BLOCKERS: [Blocker; 10] = [
     integration::container,
     integration::peers,
     integration::database,
@@ -26,6 +26,7 @@ const BLOCKERS: [Blocker; 9] = [
     settings::webauthn,
     migration::version,
     migration::migration,
+    migration::verdict,
 ];
 
 /// Everything that blocks but for what Kubernetes refuses.
