@@ -116,15 +116,20 @@ pub async fn migrate(
     let outcome = migration::run(&kratos, job, observed.program.as_ref(), &progress, stop).await;
     let took = begun.elapsed();
     // A run that was refused has stopped nothing.
-    let services = match observed.container() {
-        Some(_) => pebble.services_all().await.ok(),
-        None => None,
+    let (services, checks) = match observed.container() {
+        Some(_) => (pebble.services_all().await.ok(), pebble.checks_all().await.ok()),
+        None => (None, None),
     };
-    Ok(MigrationRun { outcome, took, services, shown })
+    Ok(MigrationRun { outcome, took, services, checks, shown })
 }
 
-/// Stops what runs on a database that is about to change under it.
+/// Stops what runs on a database that is about to change under it. Its checks first: a kubelet restarts a container whose
+/// checks fail, with the migration in it.
 async fn quiesce(pebble: &Client, container: &Container) -> Result<(), pebble::Error> {
+    let checks = container.running_checks();
+    if !checks.is_empty() {
+        pebble.stop_checks(&checks).await?;
+    }
     let is_ours = |name: &str| [KRATOS, COURIER].contains(&name);
     let running: Vec<String> = container
         .services

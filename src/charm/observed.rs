@@ -12,10 +12,11 @@ use crate::integrations::Relation;
 use crate::integrations::database::DatabaseRelation;
 use crate::integrations::peers::PeerRelation;
 use crate::juju::{CharmUrl, Context, Port, Status};
+use crate::kratos::names::{ALIVE, READY};
 use crate::kratos::{Place, Secret, WorkloadVersion};
 use crate::kubernetes::{ConfigMap, Error, StatefulSet};
 use crate::migration::{Outcome, ProgramMigrations, Schema};
-use crate::pebble::{CheckInfo, Plan, ServiceInfo, ServiceStatus};
+use crate::pebble::{CheckInfo, CheckStatus, Plan, ServiceInfo, ServiceStatus};
 
 /// The world as one dispatch sees it.
 #[derive(Clone, Debug)]
@@ -163,6 +164,8 @@ pub struct MigrationRun {
     pub took: Duration,
     /// The services after it, which it may have stopped; `None`: Pebble did not answer.
     pub services: Option<Vec<ServiceInfo>>,
+    /// The same for the checks.
+    pub checks: Option<Vec<CheckInfo>>,
     /// The status that was set meanwhile.
     pub shown: Option<Status>,
 }
@@ -200,6 +203,23 @@ impl Container {
         self.services.iter().find(|service| service.name == name).map(|service| &service.current)
     }
 
+    /// The charm's checks that Pebble performs.
+    pub fn running_checks(&self) -> Vec<&str> {
+        self.own_checks()
+            .filter(|check| check.status != CheckStatus::Inactive)
+            .map(|check| &*check.name)
+            .collect()
+    }
+
+    /// Whether one of the charm's checks was stopped.
+    pub fn has_stopped_check(&self) -> bool {
+        self.own_checks().any(|check| check.status == CheckStatus::Inactive)
+    }
+
+    fn own_checks(&self) -> impl Iterator<Item = &CheckInfo> {
+        self.checks.iter().filter(|check| [READY, ALIVE].contains(&check.name.as_str()))
+    }
+
     /// The content of a file that the charm owns, if the file is there.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path).and_then(Option::as_deref)
@@ -218,9 +238,10 @@ impl Observed {
             is_fence_lifted,
             is_verdict_accepted,
         } = effects;
-        if let Some(MigrationRun { outcome, took, services, shown }) = migration {
-            if let (Workload::Reachable(container), Some(services)) = (&mut self.workload, services) {
-                container.services = services;
+        if let Some(MigrationRun { outcome, took, services, checks, shown }) = migration {
+            if let Workload::Reachable(container) = &mut self.workload {
+                container.services = services.unwrap_or(std::mem::take(&mut container.services));
+                container.checks = checks.unwrap_or(std::mem::take(&mut container.checks));
             }
             if let Ok(report) = &outcome {
                 self.schema = SchemaKnowledge::Known(report.schema.clone());

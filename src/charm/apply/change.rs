@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::outcome::ServiceFailure;
 use super::reload::{self, Reload};
-use super::services::{Supervisor, failure, has_layer, is_down};
+use super::services::{Supervisor, failure, is_down};
 use crate::charm::desired::{LastGood, Running};
 use crate::kratos::admin::Admin;
 use crate::kratos::names::{CONFIG_PATH, KRATOS, LAST_GOOD_PATH, LAYER, READY, SERVICE_CHANGE, STAMP_PATH};
@@ -60,7 +60,7 @@ impl Supervisor<'_> {
 
     /// Lets the running Kratos take over its file.
     async fn reload(&self, running: &Running, good: Option<LastGood>) -> Result<Option<ServiceFailure>> {
-        if !has_layer(&self.container.plan, &running.layer) {
+        if !self.has_all_of(&running.layer) {
             self.pebble.add_layer(LAYER, &running.layer, true).await?;
         }
         let is_loaded = self.stamp().is_some_and(|stamp| stamp.has_loaded(&running.stamp))
@@ -113,7 +113,7 @@ impl Supervisor<'_> {
         // From here until the new stamp, nothing may be taken for running as it should.
         self.pebble.remove(&self.observed.place.path(STAMP_PATH), true).await?;
         self.put_files(running, |_| true).await?;
-        if !has_layer(&self.container.plan, &running.layer) {
+        if !self.has_all_of(&running.layer) {
             self.pebble.add_layer(LAYER, &running.layer, true).await?;
         }
         let start = self.start().await?;

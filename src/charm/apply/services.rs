@@ -8,10 +8,8 @@ use crate::charm::desired::{DesiredService, LastGood, Running, Stamp};
 use crate::charm::observed::{Container, Observed};
 use crate::charm::situation::is_active;
 use crate::juju::{self, Agent, Scope, Status, StatusKind, tolerate};
-use crate::kratos::names::{
-    ALIVE, COURIER, KRATOS, LAST_GOOD_PATH, LAYER, READY, SERVICE_CHANGE, STAMP_PATH,
-};
-use crate::pebble::{self, CheckInfo, CheckStatus, Client, Layer, Plan, ServiceStatus};
+use crate::kratos::names::{COURIER, KRATOS, LAST_GOOD_PATH, LAYER, READY, SERVICE_CHANGE, STAMP_PATH};
+use crate::pebble::{self, CheckStatus, Client, Layer, Plan, ServiceStatus};
 
 /// Makes the services as desired and tells what went wrong, if anything did.
 pub async fn apply(
@@ -64,7 +62,7 @@ impl Supervisor<'_> {
         self.stamp().as_ref() == Some(&running.stamp)
             && !is_down(self.container.service(KRATOS))
             && self.is_courier_right(running.is_courier)
-            && has_layer(&self.container.plan, &running.layer)
+            && self.has_all_of(&running.layer)
             && running.files.keys().all(|path| self.is_file_right(running, path))
             && self.file(LAST_GOOD_PATH).is_none()
     }
@@ -74,6 +72,12 @@ impl Supervisor<'_> {
         self.stamp().is_some_and(|stamp| stamp.has_refused(&running.stamp))
             && self.file(LAST_GOOD_PATH).is_none()
             && LastGood::of(self.container, running).is_some()
+    }
+
+    /// Whether the plan says all that the layer says, and no check that a migration has stopped is still off: adding the
+    /// layer once more starts it.
+    pub(super) fn has_all_of(&self, layer: &Layer) -> bool {
+        has_layer(&self.container.plan, layer) && !self.container.has_stopped_check()
     }
 
     pub(super) fn stamp(&self) -> Option<Stamp> {
@@ -147,11 +151,7 @@ impl Supervisor<'_> {
         if !has_layer(&self.container.plan, layer) {
             self.pebble.add_layer(LAYER, layer, true).await?;
         }
-        let is_running = |check: &&CheckInfo| {
-            [READY, ALIVE].contains(&check.name.as_str()) && check.status != CheckStatus::Inactive
-        };
-        let checks: Vec<&str> =
-            self.container.checks.iter().filter(is_running).map(|check| check.name.as_str()).collect();
+        let checks = self.container.running_checks();
         if !checks.is_empty() {
             self.pebble.stop_checks(&checks).await?;
         }
@@ -174,7 +174,7 @@ fn is_active_service(service: Option<&ServiceStatus>) -> bool {
 }
 
 /// Whether the plan says all that the layer says.
-pub(super) fn has_layer(plan: &Plan, layer: &Layer) -> bool {
+fn has_layer(plan: &Plan, layer: &Layer) -> bool {
     layer.services.iter().all(|(name, service)| plan.services.get(name) == Some(service))
         && layer.checks.iter().all(|(name, check)| plan.checks.get(name) == Some(check))
 }

@@ -19,4 +19,4 @@ pub mod programs;
 pub mod sandbox;
 pub mod visits;
 
-pub use sandbox::{KillAtCall, Moment, Options, Output, Sandbox, TraceEntry};
+pub use sandbox::{KillAtCall, Kubelet, Moment, Options, Output, Sandbox, TraceEntry};

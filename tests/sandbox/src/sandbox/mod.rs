@@ -4,6 +4,7 @@
 //! run. Beside that it lets a test see (trace, log, model) and do (fire events, write data by hand, kill)
 //! what no operator can.
 
+mod kubelet;
 mod observe;
 mod stand_in;
 
@@ -19,6 +20,7 @@ use crate::juju::{Engine, Error};
 
 pub use crate::commands::Output;
 pub use crate::juju::{KillAtCall, Moment, TraceEntry};
+pub use kubelet::Kubelet;
 
 /// What a sandbox may be started with.
 #[derive(Debug, Clone)]

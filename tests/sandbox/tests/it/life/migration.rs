@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use sandbox::Sandbox;
+use kratos_operator::pebble::{CheckStatus, Client, Layer};
+use sandbox::{Kubelet, Sandbox};
 
 use super::support::*;
 
@@ -253,4 +255,48 @@ fn a_charm_that_is_killed_in_a_migration_leaves_what_the_next_dispatch_mends() {
         juju(&sandbox, "run kratos/leader run-migration").await;
         assert_eq!(status(&sandbox, 0), "active ");
     });
+}
+
+#[test]
+fn a_kubelet_restarts_a_dead_container_and_none_in_which_a_migration_runs() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 1).await;
+        register(&sandbox, 0, "ada@example.com").await;
+        let pebble = pebble(&sandbox, 0);
+        // Kratos runs below a migration where an older dump was restored under it.
+        let admin = session(&sandbox).await;
+        let back = "DELETE FROM schema_migration WHERE version = (SELECT max(version) FROM schema_migration)";
+        admin.batch_execute(back).await.unwrap();
+        let report = session(&sandbox).await;
+        report.batch_execute("BEGIN; LOCK TABLE schema_migration IN SHARE MODE").await.unwrap();
+        let kubelet = hasty(&sandbox, &pebble).await;
+        juju(&sandbox, "run kratos/leader run-migration timeout=60 --background").await;
+        let waiting = "SELECT FROM pg_stat_activity WHERE application_name LIKE 'kratos-migrate%' AND wait_event_type = 'Lock'";
+        eventually("the migration waits", async || !admin.query(waiting, &[]).await.unwrap().is_empty())
+            .await;
+        assert!(!is_active(&sandbox, 0, "kratos").await);
+        // Five times as long as a check and a kubelet take to call it dead.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(kubelet.restarts().is_empty(), "{:?}", kubelet.restarts());
+        report.batch_execute("COMMIT").await.unwrap();
+        eventually("the migration ends", async || status(&sandbox, 0) == "active ").await;
+        let checks = pebble.checks_all().await.unwrap();
+        assert!(checks.iter().all(|check| check.status == CheckStatus::Up), "they run again: {checks:?}");
+        assert!(kubelet.restarts().is_empty(), "{:?}", kubelet.restarts());
+
+        pebble.stop(&["kratos"]).await.unwrap();
+        eventually("the kubelet restarts it", async || !kubelet.restarts().is_empty()).await;
+        drop(kubelet);
+        eventually("Kratos serves again", async || is_active(&sandbox, 0, "kratos").await).await;
+        assert_eq!(people(&sandbox, 0).await, ["ada@example.com"]);
+    });
+}
+
+/// A kubelet, and a check of the workload, that need 0.6 s each where those of a cluster need 15 and 30.
+async fn hasty(sandbox: &Sandbox, pebble: &Client) -> Kubelet {
+    let mut alive = pebble.plan().await.unwrap().checks["alive"].clone();
+    alive.period = Some("200ms".to_owned());
+    let layer = Layer { checks: [("alive".to_owned(), alive)].into(), ..Layer::default() };
+    pebble.add_layer("hasty", &layer, true).await.unwrap();
+    sandbox.start_kubelet(Duration::from_millis(200))
 }
