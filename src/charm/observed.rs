@@ -50,7 +50,7 @@ pub struct Observed {
     /// The migrations that the program carries, if it was asked for them.
     pub program: Option<ProgramMigrations>,
     pub schema: SchemaKnowledge,
-    /// Who raised the write fence that is up in the database, if it is one of ours and the schema was asked for.
+    /// Who raised the write fence that is up in the database, if it is one of ours and was looked for.
     pub fence: Option<String>,
     /// What a migration in this dispatch ended with.
     pub migration: Option<Outcome>,
@@ -244,6 +244,8 @@ impl Observed {
                 container.checks = checks.unwrap_or(std::mem::take(&mut container.checks));
             }
             if let Ok(report) = &outcome {
+                // A run that leaves a fence up has not ended well.
+                self.fence = None;
                 self.schema = SchemaKnowledge::Known(report.schema.clone());
             }
             self.status = shown.unwrap_or(self.status);

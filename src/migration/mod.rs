@@ -43,6 +43,6 @@ pub use program::ProgramMigrations;
 pub use run::run;
 pub use schema::{Known, Migration, MigrationVersion, Schema};
 pub use sessions::OUR_SESSIONS;
-pub use survey::{FenceLift, Survey, lift_leftover_fence, survey};
+pub use survey::{FenceLift, Survey, fence_holder, lift_leftover_fence, survey};
 pub use timeout::{InvalidTimeout, Timeout};
 pub use trail::{Reached, Trail};

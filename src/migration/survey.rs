@@ -43,6 +43,12 @@ pub async fn survey(kratos: &Kratos, version: &WorkloadVersion, dsn: &Dsn) -> Re
     Ok(Survey { program, schema, fence })
 }
 
+/// Who raised the fence that is up, if it is one of ours: a question that needs no Kratos program.
+pub async fn fence_holder(dsn: &Dsn) -> Result<Option<String>, Failure> {
+    let connection = connect(dsn, "kratos-operator look").await?;
+    Ok(fence::state(&connection).await?.and_then(|state| state.who))
+}
+
 /// A refusal in a mere look, which refuses nothing.
 pub(super) fn bare(failure: Failure) -> Failure {
     match failure {

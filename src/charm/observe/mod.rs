@@ -74,6 +74,14 @@ pub async fn observe(
     if needs::schema(&observed, &parsed) {
         survey(&kratos, &mut observed, &parsed).await;
     }
+    if needs::fence(&observed, &parsed)
+        && let Answer::Ready(dsn) = &parsed.database
+    {
+        match migration::fence_holder(dsn).await {
+            Ok(holder) => observed.fence = holder,
+            Err(error) => tracing::warn!("cannot tell whether a write fence is up: {error}"),
+        }
+    }
     Ok(Seen { observed, parsed, config_maps })
 }
 

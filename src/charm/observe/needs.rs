@@ -1,6 +1,6 @@
 //! Which of the costly reads a dispatch has to make: pure functions of what was read cheaply.
 
-use crate::charm::observed::{Cluster, ConfigMaps, Container, Observed, Workload};
+use crate::charm::observed::{Cluster, ConfigMaps, Container, Observed, SchemaKnowledge, Workload};
 use crate::charm::situation::{Notice, Notices, Parsed, due_limits, is_active, is_unready, local_blockers};
 use crate::integrations::database::Answer;
 use crate::integrations::{Relation, kratos_info, peers};
@@ -27,6 +27,17 @@ pub fn schema(observed: &Observed, parsed: &Parsed) -> bool {
     observed.version().is_some()
         && matches!(parsed.database, Answer::Ready(_))
         && (!is_active(container) || is_schema_in_doubt(observed, container) || observed.is_program_asked)
+}
+
+/// Whether the leader has to look for a write fence by itself: at update-status, since one that a killed command line left
+/// refuses all writes while Kratos calls itself ready, and where the look at the schema, which tells of it too, has failed.
+pub fn fence(observed: &Observed, parsed: &Parsed) -> bool {
+    let is_due = match observed.schema {
+        SchemaKnowledge::Known(_) => false,
+        SchemaKnowledge::Unknown(_) => true,
+        SchemaKnowledge::NotAsked => observed.context.event == Event::UpdateStatus,
+    };
+    is_due && observed.is_leader && matches!(parsed.database, Answer::Ready(_))
 }
 
 fn is_schema_in_doubt(observed: &Observed, container: &Container) -> bool {

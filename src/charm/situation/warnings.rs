@@ -39,10 +39,19 @@ pub fn warnings(known: &WarningFacts<'_>) -> Vec<Status> {
         warnings.extend(kratos.notes.iter().map(|note| blocked(note.message(application, &maps))));
     }
     warnings.extend(limits(parsed));
+    warnings.extend(fence(observed));
     warnings.extend(cluster::broken_schemas(observed, parsed, stored));
     warnings.extend(cluster::broken_providers(observed, stored));
     warnings.extend(known.cluster_problems.iter().map(|problem| problem.status.clone()));
     warnings
+}
+
+/// A fence that is still up after the dispatch tried to lift it belongs to a run that goes on elsewhere.
+fn fence(observed: &Observed) -> Option<Status> {
+    let (who, unit) = (observed.fence.as_ref()?, &observed.context.unit);
+    Some(waiting(format!(
+        "Writes are refused by the write fence of {who}: it goes when that run ends; see: juju run {unit} show-migrations"
+    )))
 }
 
 fn limits(parsed: &Parsed) -> Option<Status> {

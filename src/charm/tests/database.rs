@@ -197,3 +197,27 @@ fn a_verdict_holds_on_every_unit_until_it_is_accepted() {
         }
     }
 }
+
+#[test]
+fn the_leader_looks_for_a_fence_at_update_status_and_names_one_that_stays() {
+    let is_asked = |observed: &Observed| needs::fence(observed, &Parsed::new(observed));
+    let mut quiet = started(ready());
+    assert!(!is_asked(&quiet));
+    quiet.context = context("hooks/update-status");
+    assert!(is_asked(&quiet) && !needs::schema(&quiet, &Parsed::new(&quiet)), "without the program");
+    assert!(!is_asked(&Observed { is_leader: false, ..quiet.clone() }));
+    let unknown = SchemaKnowledge::Unknown("no such program".into());
+    assert!(is_asked(&Observed {
+        schema: unknown,
+        context: context("hooks/config-changed"),
+        ..quiet.clone()
+    }));
+    quiet.fence = Some("green/0 task 7".to_owned());
+    assert_eq!(
+        status(&quiet),
+        "waiting Writes are refused by the write fence of green/0 task 7: it goes when that run ends; \
+         see: juju run kratos/0 show-migrations"
+    );
+    quiet.databases.clear();
+    assert!(!is_asked(&quiet), "no database, nobody to ask");
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kratos_operator::pebble::{CheckStatus, Client, Layer};
+use kratos_operator::postgres::{Connection, Dsn, fence};
 use sandbox::{Kubelet, Sandbox};
 
 use super::support::*;
@@ -254,6 +255,27 @@ fn a_charm_that_is_killed_in_a_migration_leaves_what_the_next_dispatch_mends() {
         assert!(fences.is_empty(), "the next dispatch lifts the fence");
         juju(&sandbox, "run kratos/leader run-migration").await;
         assert_eq!(status(&sandbox, 0), "active ");
+    });
+}
+
+#[test]
+fn a_fence_left_while_kratos_serves_is_lifted_or_named_within_one_update_status() {
+    with_sandbox(async |sandbox| {
+        deploy(&sandbox, &newest(), 2).await;
+        let admin = session(&sandbox).await;
+        let dsn = Dsn::parse(&environment(&sandbox, 0, "DSN").await).unwrap();
+        let side = Connection::open(&dsn, "kratos-operator killed/0", Duration::from_secs(5)).await.unwrap();
+        admin.batch_execute("SELECT pg_advisory_lock(1263681876, 1296648018)").await.unwrap();
+        fence::raise(&side, "killed/0", &["kratos-operator"]).await.unwrap();
+        sandbox.fire("kratos/0", "update-status").await.unwrap();
+        let text = status(&sandbox, 0);
+        assert!(text.starts_with("waiting Writes are refused by the write fence of killed/0"), "{text}");
+
+        admin.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+        sandbox.fire("kratos/0", "update-status").await.unwrap();
+        assert_eq!(status(&sandbox, 0), "active ");
+        assert!(fence::state(&side).await.unwrap().is_none());
+        register(&sandbox, 1, "ada@example.com").await;
     });
 }
 
