@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
+use crate::migration::Force;
+
 /// A parameter that is a text; `None`: not given, or empty.
 pub fn text(parameters: &BTreeMap<String, Value>, name: &str) -> Result<Option<String>, String> {
     match parameters.get(name) {
@@ -53,6 +55,35 @@ pub fn boolean(parameters: &BTreeMap<String, Value>, name: &str) -> Result<bool,
     }
 }
 
+/// The parameter `force`: names with commas between them, a list of them, or true, which means time as it always did.
+pub fn force(parameters: &BTreeMap<String, Value>) -> Result<Force, String> {
+    let names: Vec<&str> = match parameters.get("force") {
+        None | Some(Value::Null | Value::Bool(false)) => vec![],
+        Some(Value::Bool(true)) => vec!["time"],
+        Some(Value::String(names)) => {
+            names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
+        }
+        Some(Value::Array(names)) => names.iter().map(|name| name.as_str().unwrap_or("?")).collect(),
+        Some(_) => vec!["?"],
+    };
+    let mut force = Force::default();
+    for name in names {
+        let is_known = match name {
+            // So a shell or a script may hand the two words over.
+            "true" => force.add("time"),
+            "false" => true,
+            name => force.add(name),
+        };
+        if !is_known {
+            let shown: String = parameters["force"].to_string().chars().take(60).collect();
+            return Err(format!(
+                "Invalid parameter force={shown}: it is time, units or both, e.g. force=time,units"
+            ));
+        }
+    }
+    Ok(force)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +101,24 @@ mod tests {
         assert_eq!(text(&parameters(json!(" x ")), "n"), Ok(Some("x".to_owned())));
         assert_eq!(text(&parameters(json!("  ")), "n"), Ok(None));
         assert!(text(&parameters(json!([])), "n").is_err());
+    }
+
+    #[test]
+    fn each_thing_that_force_waives_has_its_own_name() {
+        let parsed = |value: Value| force(&BTreeMap::from([("force".to_owned(), value)]));
+        let (time, both) = (Force { time: true, units: false }, Force { time: true, units: true });
+        for value in [json!(true), json!("true"), json!("time"), json!(["time"])] {
+            assert_eq!(parsed(value), Ok(time), "true waives no unit");
+        }
+        for value in [json!("units,time"), json!(" time, units"), json!(["units", "time"])] {
+            assert_eq!(parsed(value), Ok(both));
+        }
+        for value in [json!(false), json!(""), json!("false"), json!([]), Value::Null] {
+            assert_eq!(parsed(value), Ok(Force::default()));
+        }
+        for value in [json!("all"), json!(1), json!(["time", 3]), json!({"time": true})] {
+            assert!(parsed(value).unwrap_err().ends_with("e.g. force=time,units"));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::invocation::Invocation;
 use super::{identities, migration, schemas, secrets};
 use crate::charm::observed::Effects;
 use crate::juju;
+use crate::migration::Force;
 
 type Running<'a> = Pin<Box<dyn Future<Output = juju::Result<()>> + 'a>>;
 
@@ -15,7 +16,7 @@ type Run = for<'a> fn(&'a Invocation<'a>, &'a mut Effects) -> Running<'a>;
 /// All actions but those on identities, which have a table of their own.
 const ACTIONS: [(&str, Run); 8] = [
     ("run-migration", |invocation, effects| Box::pin(migration::run::run(invocation, effects))),
-    ("plan-migration", |invocation, _| Box::pin(migration::plan::run(invocation, false))),
+    ("plan-migration", |invocation, _| Box::pin(migration::plan::run(invocation, Force::default()))),
     ("show-migrations", |invocation, _| Box::pin(migration::show::run(invocation))),
     ("repair-migration", |invocation, effects| Box::pin(migration::repair::run(invocation, effects))),
     ("pre-refresh-check", |invocation, _| Box::pin(migration::pre_refresh_check::run(invocation))),

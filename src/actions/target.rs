@@ -61,26 +61,24 @@ pub fn target(invocation: &Invocation<'_>, again: &str) -> Result<Target, String
 }
 
 /// Refuses while a refresh is still rolling: the units that are behind would go on with the old Kratos on the new
-/// schema. Kubernetes replaces the unit of the highest number first, so the leader may be the last. With `force` a unit
-/// without a published version does not count.
+/// schema. Kubernetes replaces the unit of the highest number first, so the leader may be the last, and one whose pod does
+/// not come back holds up the others for good: `waive` goes on without these units, which are returned.
 pub fn same_versions(
     observed: &Observed,
     version: &WorkloadVersion,
     again: &str,
-    force: bool,
-) -> Result<(), String> {
-    let Some(peers) = &observed.peers else { return Ok(()) };
+    waive: bool,
+) -> Result<Vec<String>, String> {
+    let Some(peers) = &observed.peers else { return Ok(Vec::new()) };
     let mut behind = behind(peers, &observed.context.unit.to_string(), version);
-    if !force {
-        behind.extend(silent(peers));
-    }
-    if behind.is_empty() {
-        return Ok(());
+    behind.extend(silent(peers));
+    if behind.is_empty() || waive {
+        return Ok(behind);
     }
     let application = observed.application();
     Err(format!(
         "The units do not run the same Kratos, a refresh is still rolling; behind are {}: wait until it is through \
-         (juju status {application}), then {again}",
+         (juju status {application}), then {again}; force=units goes on without them",
         behind.join(", ")
     ))
 }
@@ -91,7 +89,7 @@ pub fn same_versions(
 fn silent(peers: &PeerRelation) -> impl Iterator<Item = String> {
     let is_taken_over = peers.runs().is_empty();
     let silent = peers.others.iter().filter(move |(_, version)| is_taken_over && version.is_none());
-    silent.map(|(unit, _)| format!("{unit} (has not told its version yet; force=true goes on without it)"))
+    silent.map(|(unit, _)| format!("{unit} (has not told its version yet)"))
 }
 
 /// Units whose published version is older than the newest published version.
@@ -152,10 +150,23 @@ mod tests {
     }
 
     #[test]
+    fn units_that_are_behind_are_waived_by_name_only() {
+        let mut observed = crate::charm::tests::ready();
+        let others = [("kratos/1", Some("v25.4.0")), ("kratos/2", None)];
+        observed.peers = Some(peers(&others));
+        let new = WorkloadVersion::parse("v26.2.0").unwrap();
+        let refusal =
+            same_versions(&observed, &new, "juju run kratos/leader run-migration", false).unwrap_err();
+        let behind = ["kratos/1 (v25.4.0)", "kratos/2 (has not told its version yet)"];
+        assert!(refusal.contains(&behind.join(", ")) && refusal.contains("force=units"), "{refusal}");
+        assert_eq!(same_versions(&observed, &new, "", true).unwrap(), behind);
+    }
+
+    #[test]
     fn a_silent_unit_counts_until_this_charm_has_migrated() {
         let mut peers = peers(&[("kratos/1", Some("v26.2.0")), ("kratos/2", None)]);
         let found: Vec<_> = silent(&peers).collect();
-        assert_eq!(found, ["kratos/2 (has not told its version yet; force=true goes on without it)"]);
+        assert_eq!(found, ["kratos/2 (has not told its version yet)"]);
         let run = json!([{ "who": "kratos/0", "to": "v26.2.0", "seconds": 1.0, "outcome": "completed", "steps": [] }]);
         peers.application.insert(MIGRATION_RUNS.to_owned(), run.to_string());
         assert_eq!(peers.runs().len(), 1);

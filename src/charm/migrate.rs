@@ -120,7 +120,7 @@ pub async fn migrate(
         Some(_) => (pebble.services_all().await.ok(), pebble.checks_all().await.ok()),
         None => (None, None),
     };
-    Ok(MigrationRun { outcome, took, services, checks, shown })
+    Ok(MigrationRun { outcome, took, services, checks, waived: Vec::new(), shown })
 }
 
 /// Stops what runs on a database that is about to change under it. Its checks first: a kubelet restarts a container whose

@@ -58,6 +58,8 @@ pub struct Observed {
     pub is_verdict_accepted: bool,
     /// How long the migration took.
     pub migration_took: Duration,
+    /// The units of another Kratos without which it went on, as a person said.
+    pub waived_units: Vec<String>,
     /// What the API of Kubernetes answered; `None`: there is no Kubernetes.
     pub cluster: Option<Cluster>,
 }
@@ -166,6 +168,8 @@ pub struct MigrationRun {
     pub services: Option<Vec<ServiceInfo>>,
     /// The same for the checks.
     pub checks: Option<Vec<CheckInfo>>,
+    /// Units of another Kratos that a person waived.
+    pub waived: Vec<String>,
     /// The status that was set meanwhile.
     pub shown: Option<Status>,
 }
@@ -238,7 +242,7 @@ impl Observed {
             is_fence_lifted,
             is_verdict_accepted,
         } = effects;
-        if let Some(MigrationRun { outcome, took, services, checks, shown }) = migration {
+        if let Some(MigrationRun { outcome, took, services, checks, waived, shown }) = migration {
             if let Workload::Reachable(container) = &mut self.workload {
                 container.services = services.unwrap_or(std::mem::take(&mut container.services));
                 container.checks = checks.unwrap_or(std::mem::take(&mut container.checks));
@@ -251,6 +255,7 @@ impl Observed {
             self.status = shown.unwrap_or(self.status);
             self.migration = Some(outcome);
             self.migration_took = took;
+            self.waived_units = waived;
         }
         self.cookie_secret = cookie_secret.map_or(self.cookie_secret, StoredSecret::Ready);
         self.kratos_secrets = kratos_secrets.map_or(self.kratos_secrets, StoredSecret::Ready);

@@ -114,6 +114,7 @@ pub fn ready() -> Observed {
         migration: None,
         is_verdict_accepted: false,
         migration_took: Duration::ZERO,
+        waived_units: Vec::new(),
         cluster: None,
         charm: None,
     }

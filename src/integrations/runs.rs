@@ -38,6 +38,9 @@ pub struct Run {
     /// How many were left; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<usize>,
+    /// Units of another Kratos that a person waived.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<String>,
     pub seconds: f64,
     /// `completed`, or the kind of the failure.
     pub outcome: String,
@@ -92,6 +95,7 @@ mod tests {
             plan: Some("0123456789ab".to_owned()),
             applied: Some(7),
             pending: Some(0),
+            waived: vec!["kratos/1 (v25.4.0)".to_owned()],
             seconds: 1.5,
             outcome: "completed".to_owned(),
             steps: (0..steps as u64).map(step).collect(),

@@ -1,5 +1,6 @@
 //! The commands that a person runs next, as texts.
 
+use super::force::Force;
 use super::timeout::Timeout;
 
 /// The command that migrates the database of an application.
@@ -8,9 +9,14 @@ pub fn command(application: &str) -> String {
 }
 
 /// The same with what was asked for, where it is not the default.
-pub fn command_with(application: &str, timeout: Timeout, force: bool) -> String {
+pub fn command_with(application: &str, timeout: Timeout, force: Force) -> String {
     let timeout = if timeout == Timeout::DEFAULT { String::new() } else { format!(" timeout={timeout}") };
-    format!("{}{timeout}{}", command(application), if force { " force=true" } else { "" })
+    format!("{}{timeout}{}", command(application), forced(force))
+}
+
+/// The parameter with its leading space; empty where nothing is waived.
+pub fn forced(force: Force) -> String {
+    if force.is_any() { format!(" force={force}") } else { String::new() }
 }
 
 /// The command that looks for the states in which every run fails, and leads out of them.

@@ -1,6 +1,7 @@
 //! Why a run did not reach its end, as a text with the command that goes on from there.
 
 use super::commands::{command_with, repair_command};
+use super::force::Force;
 use super::held::HeldVerdict;
 use super::timeout::Timeout;
 use super::trail::Reached;
@@ -89,11 +90,11 @@ impl Failure {
 
     /// The whole text for a status: what failed and the command to run next.
     pub fn with_command(&self, application: &str) -> String {
-        self.with_request(application, Timeout::DEFAULT, false)
+        self.with_request(application, Timeout::DEFAULT, Force::default())
     }
 
     /// The same for the action that was asked with this.
-    pub fn with_request(&self, application: &str, timeout: Timeout, force: bool) -> String {
+    pub fn with_request(&self, application: &str, timeout: Timeout, force: Force) -> String {
         let migrate = command_with(application, timeout, force);
         let next = match self {
             Self::Stopped { timeout, .. } => {
@@ -144,7 +145,14 @@ mod tests {
             assert!(text.starts_with("Database migration failed: ") && text.contains(command), "{text}");
         }
         let asked = Timeout::DEFAULT.doubled();
-        let text = Failure::Refused("not a primary".to_owned()).with_request("kratos", asked, true);
-        assert!(text.ends_with("run: juju run kratos/leader run-migration timeout=240 force=true"), "{text}");
+        for (force, words) in [
+            (Force { time: true, units: false }, " force=time"),
+            (Force { time: true, units: true }, " force=time,units"),
+            (Force::default(), ""),
+        ] {
+            let text = Failure::Refused("not a primary".to_owned()).with_request("kratos", asked, force);
+            let expected = format!("run: juju run kratos/leader run-migration timeout=240{words}");
+            assert!(text.ends_with(&expected), "{text}");
+        }
     }
 }

@@ -5,10 +5,10 @@ use crate::actions::target::{same_versions, target};
 use crate::actions::text::{failed, show};
 use crate::juju;
 use crate::kratos::program::command::Kratos;
-use crate::migration::{self, plan};
+use crate::migration::{self, Force, plan};
 
 /// Runs the action; `force` is what a run would be asked with.
-pub async fn run(invocation: &Invocation<'_>, force: bool) -> juju::Result<()> {
+pub async fn run(invocation: &Invocation<'_>, force: Force) -> juju::Result<()> {
     let Invocation { agent, pebble, observed, .. } = *invocation;
     let application = observed.application();
     let again = format!("juju run {} plan-migration", observed.context.unit);
@@ -26,7 +26,7 @@ pub async fn run(invocation: &Invocation<'_>, force: bool) -> juju::Result<()> {
     };
     show(agent, &plan.render(application)).await?;
     let run = migration::command(application);
-    if let Err(text) = same_versions(observed, &target.version, &run, force) {
+    if let Err(text) = same_versions(observed, &target.version, &run, force.units) {
         show(agent, &format!("run-migration would be refused now: {text}")).await?;
     }
     let mut results = plan.results();
@@ -36,7 +36,7 @@ pub async fn run(invocation: &Invocation<'_>, force: bool) -> juju::Result<()> {
         (Some(_), _) => migration::repair_command(application),
         (None, true) => format!("juju status {application}"),
         (None, false) => {
-            format!("{run} timeout={}{}", plan.suggested_timeout, if force { " force=true" } else { "" })
+            format!("{run} timeout={}{}", plan.suggested_timeout, migration::forced(force))
         }
     };
     results.insert("next".to_owned(), next);

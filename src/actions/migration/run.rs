@@ -9,14 +9,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::plan;
 use crate::actions::invocation::Invocation;
-use crate::actions::parameters::boolean;
+use crate::actions::parameters::{boolean, force};
 use crate::actions::target::{Target, same_versions, target};
 use crate::actions::text::{MOST_LINES, note};
 use crate::charm::migrate::migrate;
-use crate::charm::observed::{Effects, Observed};
+use crate::charm::observed::{Effects, MigrationRun, Observed};
 use crate::charm::situation::{Held, emptied, is_migrated, recorded, way_back};
 use crate::juju::{self, Agent};
-use crate::migration::{self, Failure, HeldVerdict, Job, Outcome, RunEvent, Timeout};
+use crate::migration::{self, Failure, Force, HeldVerdict, Job, Outcome, RunEvent, Timeout};
 
 /// Lines are gathered for so long before they are logged: every call of the agent takes some milliseconds.
 const GATHER: Duration = Duration::from_millis(300);
@@ -33,8 +33,8 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
         return plan::run(invocation, force).await;
     }
     let again = migration::command_with(observed.application(), timeout, force);
-    let Target { version, dsn } = match checked(invocation, &again, force) {
-        Ok(target) => target,
+    let (Target { version, dsn }, waived) = match checked(invocation, &again, force) {
+        Ok(checked) => checked,
         Err(text) => return agent.action_fail(&text).await,
     };
     if let Some(text) = emptied(observed).filter(|_| !accepted.empty) {
@@ -55,18 +55,23 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
     let who = format!("{} task {task}", observed.context.unit);
     // `juju run` itself waits for a minute only; this line is what to go on with.
     note(agent, &format!("juju show-task {task} --watch")).await?;
-    let job = Job { version: version.clone(), dsn, timeout, who, force, cancel: None };
+    if !waived.is_empty() {
+        let text = format!("going on without these units, as force=units says: {}", waived.join(", "));
+        tracing::warn!("{text}");
+        note(agent, &text).await?;
+    }
+    let job = Job { version: version.clone(), dsn, timeout, who, force: force.time, cancel: None };
     let (sender, receiver) = mpsc::unbounded_channel();
     let (run, logged) = tokio::join!(migrate(agent, pebble, observed, &job, sender), log(agent, receiver));
     logged?;
-    let outcome = effects.migration.insert(run?).outcome.clone();
-    report(agent, observed, &job, &outcome).await
+    let run = effects.migration.insert(MigrationRun { waived, ..run? });
+    report(agent, observed, &job, force, &run.outcome).await
 }
 
 /// What the action was asked for.
 struct Request {
     timeout: Timeout,
-    force: bool,
+    force: Force,
     is_dry: bool,
     accepted: Accepted,
 }
@@ -87,23 +92,22 @@ impl Request {
         }
         Ok(Self {
             timeout: Timeout::parse(parameters.get("timeout")).map_err(|invalid| invalid.to_string())?,
-            force: boolean(parameters, "force")?,
+            force: force(parameters)?,
             is_dry: boolean(parameters, "dry-run")?,
             accepted: Accepted { empty: boolean(parameters, "accept-empty")?, verdicts },
         })
     }
 }
 
-/// The leader, everything it works with, and no other unit that still runs another Kratos. With `force` a unit of which
-/// nobody knows what it runs does not count.
-fn checked(invocation: &Invocation<'_>, again: &str, force: bool) -> Result<Target, String> {
+/// The leader, everything it works with, and no other unit that still runs another Kratos; the units that `force` waives.
+fn checked(invocation: &Invocation<'_>, again: &str, force: Force) -> Result<(Target, Vec<String>), String> {
     let observed = invocation.observed;
     if !observed.is_leader {
         return Err(format!("Only the leader unit can run the database migration: {again}"));
     }
     let target = target(invocation, again)?;
-    same_versions(observed, &target.version, again, force)?;
-    Ok(target)
+    let waived = same_versions(observed, &target.version, again, force.units)?;
+    Ok((target, waived))
 }
 
 /// Shows the progress while it comes, several lines at a time.
@@ -142,7 +146,13 @@ async fn report_acceptance(agent: &Agent, observed: &Observed, held: &Held) -> j
     agent.action_set(&results.map(|(key, value)| (key.to_owned(), value)).into()).await
 }
 
-async fn report(agent: &Agent, observed: &Observed, job: &Job, outcome: &Outcome) -> juju::Result<()> {
+async fn report(
+    agent: &Agent,
+    observed: &Observed,
+    job: &Job,
+    force: Force,
+    outcome: &Outcome,
+) -> juju::Result<()> {
     let application = observed.application();
     let mut results = BTreeMap::from([("version".to_owned(), job.version.to_string())]);
     let mut add = |key: &str, value: String| results.insert(key.to_owned(), value);
@@ -161,7 +171,7 @@ async fn report(agent: &Agent, observed: &Observed, job: &Job, outcome: &Outcome
                 add("pending", reached.pending.map_or("unknown".to_owned(), |count| count.to_string()));
             }
             if let Failure::Stopped { timeout, .. } = failure {
-                add("next", migration::command_with(application, timeout.doubled(), job.force));
+                add("next", migration::command_with(application, timeout.doubled(), force));
             }
         }
     }
@@ -171,6 +181,6 @@ async fn report(agent: &Agent, observed: &Observed, job: &Job, outcome: &Outcome
         Err(failure @ Failure::Newer { .. }) => {
             agent.action_fail(&format!("Database migration failed: {failure}; {}", way_back(observed))).await
         }
-        Err(failure) => agent.action_fail(&failure.with_request(application, job.timeout, job.force)).await,
+        Err(failure) => agent.action_fail(&failure.with_request(application, job.timeout, force)).await,
     }
 }

@@ -94,6 +94,9 @@ fn table(runs: &[Run]) -> String {
             plain(run.plan.as_deref().unwrap_or("-")),
             plain(&run.outcome),
         );
+        if !run.waived.is_empty() {
+            let _ = writeln!(text, "{:<20}  without: {}", "", plain(&run.waived.join(", ")));
+        }
         if let Some((version, took)) = run.steps.iter().max_by_key(|(_, took)| *took) {
             let _ = writeln!(text, "{:<20}  slowest: {} ({took} ms)", "", plain(version));
         }
@@ -149,6 +152,7 @@ mod tests {
             plan: None,
             applied: Some(135),
             pending: None,
+            waived: vec!["kratos/1 (v25.4.0)".to_owned()],
             seconds: 12.34,
             outcome: "stopped".to_owned(),
             steps: vec![("20250708190000000000".to_owned(), 7), ("20250708190000000001".to_owned(), 90)],
@@ -159,7 +163,8 @@ mod tests {
             lines[1].split_whitespace().collect::<Vec<_>>(),
             ["?", "kratos/0", "task", "4", "v1.3.1", "->", "v26.2.0", "135", "?", "12.3", "-", "stopped"]
         );
-        assert_eq!(lines[2].trim(), "slowest: 20250708190000000001 (90 ms)");
+        assert_eq!(lines[2].trim(), "without: kratos/1 (v25.4.0)");
+        assert_eq!(lines[3].trim(), "slowest: 20250708190000000001 (90 ms)");
         assert_eq!(table(&[]), "No run of the migration is recorded.");
     }
 }

@@ -21,6 +21,7 @@ pub fn runs(observed: &Observed, peers: &PeerRelation) -> Option<String> {
         plan: trail.and_then(|trail| trail.digest.clone()),
         applied,
         pending,
+        waived: observed.waived_units.clone(),
         seconds: (observed.migration_took.as_secs_f64() * 10.0).round() / 10.0,
         outcome: outcome.as_ref().map_or_else(Failure::kind, |_| "completed").to_owned(),
         steps: trail.map_or_else(Vec::new, |trail| own_times(&trail.steps)),

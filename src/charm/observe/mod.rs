@@ -140,6 +140,7 @@ async fn read_cheap(
         migration: None,
         is_verdict_accepted: false,
         migration_took: Duration::ZERO,
+        waived_units: Vec::new(),
         cluster: None,
         charm: CharmUrl::read(&context.charm_dir),
         context,

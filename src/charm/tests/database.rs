@@ -221,3 +221,16 @@ fn the_leader_looks_for_a_fence_at_update_status_and_names_one_that_stays() {
     quiet.databases.clear();
     assert!(!is_asked(&quiet), "no database, nobody to ask");
 }
+
+#[test]
+fn the_units_that_a_run_was_forced_to_leave_behind_stand_in_its_record() {
+    let mut observed = ready();
+    let SchemaKnowledge::Known(schema) = migrated() else { panic!() };
+    let (elapsed, counts, trail) = (Duration::ZERO, Counts::new(), Trail::default());
+    observed.migration = Some(Ok(MigrationReport { applied: 1, elapsed, schema, counts, trail }));
+    observed.waived_units = vec!["kratos/1 (v25.4.0)".to_owned()];
+    let keys = desired(&observed).databags.into_iter().flat_map(|bag| bag.keys);
+    let (_, text) = keys.into_iter().find(|(key, _)| key == "migration_runs").unwrap();
+    let runs: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(runs[0]["waived"], json!(["kratos/1 (v25.4.0)"]));
+}
