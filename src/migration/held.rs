@@ -4,7 +4,6 @@
 //! it well. So the verdict is kept beside it, with the parameter that takes it away.
 
 use super::commands::command;
-use super::failure::Failure;
 
 /// What a run found although nothing is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +13,7 @@ pub enum HeldVerdict {
 }
 
 impl HeldVerdict {
-    /// The verdict of a failure, if it is one of these.
-    pub fn of(failure: &Failure) -> Option<Self> {
-        Self::parse(failure.kind())
-    }
-
-    /// Reads a label as [`Failure::kind`] gives it.
+    /// Reads the label of a failure, if it is one of these.
     pub fn parse(kind: &str) -> Option<Self> {
         [Self::LostRows, Self::InvalidIndexes].into_iter().find(|verdict| verdict.kind() == kind)
     }

@@ -8,9 +8,9 @@
 mod commands;
 mod counts;
 mod failure;
-mod holder;
 mod force;
 mod held;
+mod holder;
 mod job;
 mod leftovers;
 mod lockers;

@@ -29,7 +29,7 @@ pub fn held(observed: &Observed) -> Option<Held> {
     let judged = match &observed.migration {
         Some(Ok(_)) => return None,
         Some(Err(failure)) => {
-            HeldVerdict::of(failure).map(|verdict| Held { verdict, reason: failure.to_string() })
+            HeldVerdict::parse(failure.kind()).map(|verdict| Held { verdict, reason: failure.to_string() })
         }
         None => None,
     };
