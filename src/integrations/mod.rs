@@ -30,7 +30,7 @@ pub mod web_hooks;
 pub use endpoint::Endpoint;
 pub use publish::{Features, Keys, Publication};
 pub use related::{Problem, ReadContext, Related};
-pub use relation::{Relation, SecretContent};
+pub use relation::{Relation, SecretContent, first_three};
 
 use related::Given;
 

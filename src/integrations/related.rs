@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Url;
 
-use super::relation::{ByRelation, Relation, Remote, Sifted};
+use super::relation::{ByRelation, Relation, Remote, Sifted, first_three};
 use crate::juju::{RelationId, UnitName};
 use crate::kratos::WorkloadVersion;
 use crate::kratos::facts::login_ui::LoginUi;
@@ -101,7 +101,10 @@ impl Given<'_> {
         let mut used = Vec::new();
         for (relation, sifted) in self.each(read) {
             let problem = |reason| Problem { relation: relation.clone(), reason };
-            self.problems.extend(sifted.refused.into_iter().map(problem));
+            match sifted.refused.len() {
+                0..=3 => self.problems.extend(sifted.refused.into_iter().map(problem)),
+                _ => self.problems.push(problem(first_three(&sifted.refused, "; "))),
+            }
             used.push((relation, sifted.used));
         }
         used

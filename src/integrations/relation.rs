@@ -47,6 +47,23 @@ pub enum Remote<T> {
     Ready(T),
 }
 
+/// The longest part of a list in a text for people, in characters.
+const LONGEST_PART: usize = 120;
+
+/// The first three of a list, each on one line and not long, and how many more there are: another application decides how
+/// many, and a status has to be read.
+pub fn first_three(list: &[String], separator: &str) -> String {
+    let part = |text: &String| match text.char_indices().nth(LONGEST_PART) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.clone(),
+    };
+    let mut parts: Vec<String> = list.iter().take(3).map(part).collect();
+    if list.len() > parts.len() {
+        parts.push(format!("and {} more", list.len() - parts.len()));
+    }
+    parts.join(separator)
+}
+
 /// Data of several parts, of which those that cannot be used are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sifted<T> {
@@ -60,7 +77,7 @@ impl<T: Default + PartialEq> Sifted<T> {
     pub fn into_remote(self) -> Remote<Self> {
         match (self.used == T::default(), self.refused.is_empty()) {
             (true, true) => Remote::Absent,
-            (true, false) => Remote::Invalid(self.refused.join("; ")),
+            (true, false) => Remote::Invalid(first_three(&self.refused, "; ")),
             (false, _) => Remote::Ready(self),
         }
     }

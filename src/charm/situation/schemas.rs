@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::facts::KratosSettings;
 use crate::charm::observed::Observed;
+use crate::integrations::first_three;
 use crate::juju::{Status, StatusKind, quoted};
 use crate::kratos::names::CONFIG_PATH;
 use crate::kratos::render::rendered::schemas;
@@ -112,7 +113,7 @@ impl SchemaChanges {
                 format!(
                     "Identity schemas that are not configured any more stay, because identities use them: {}; \
                      to move those, run: {command}",
-                    list.join(", ")
+                    first_three(&list, ", ")
                 )
             }
             SchemaUsers::Unknown(reason) => format!(

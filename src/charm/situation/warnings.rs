@@ -11,6 +11,7 @@ use crate::charm::texts::{blocked, waiting};
 use crate::integrations::{Problem, external_idp, kratos_info, routes};
 use crate::juju::{Status, StatusKind};
 use crate::kratos::Facts;
+use crate::kratos::facts::smtp::Smtp;
 use crate::kratos::render::courier::{Unsent, unsent};
 use crate::kratos::render::stored::ConfigMapNames;
 
@@ -112,6 +113,12 @@ fn half_a_schema_set(application: &str, facts: &Facts) -> Option<Status> {
 
 /// Verification was asked for; recovery comes with every login user interface.
 fn mail(application: &str, facts: &Facts) -> Option<Status> {
+    if facts.smtp.as_ref().is_some_and(Smtp::is_login_in_the_clear) {
+        return Some(blocked(
+            "No mail is sent: Kratos does not log in over a connection that is not encrypted; encrypt it: \
+             juju config smtp-integrator transport_security=starttls",
+        ));
+    }
     let command = format!("juju integrate {application}:smtp smtp-integrator:smtp");
     Some(match unsent(facts)? {
         Unsent::Verification => {

@@ -25,6 +25,13 @@ impl PublicUrl {
         (is_web && is_bare && is_open && is_plain).then_some(Self(url)).ok_or_else(refused)
     }
 
+    /// Whether browsers bind security keys to it: to a domain name, over TLS or on this machine.
+    pub fn may_bind_keys(&self) -> bool {
+        let Some(name) = self.0.domain() else { return false };
+        let is_local = name == "localhost" || name.ends_with(".localhost");
+        !name.ends_with('.') && (is_local || self.0.scheme() == "https")
+    }
+
     /// Without the port.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
@@ -54,6 +61,27 @@ impl fmt::Display for PublicUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_bound_to_names_that_browsers_take() {
+        for url in [
+            "https://id.example.com:8443/x",
+            "http://localhost:4433",
+            "http://a.localhost",
+            "https://localhost",
+        ] {
+            assert!(PublicUrl::parse(url).unwrap().may_bind_keys(), "{url}");
+        }
+        for url in [
+            "https://10.64.140.43",
+            "https://[fd00::1]",
+            "https://id.example.com.",
+            "http://id.example.com",
+            "http://127.0.0.1",
+        ] {
+            assert!(!PublicUrl::parse(url).unwrap().may_bind_keys(), "{url}");
+        }
+    }
 
     #[test]
     fn weakness_62_an_origin_keeps_its_port() {

@@ -41,6 +41,12 @@ pub enum TransportSecurity {
 }
 
 impl Smtp {
+    /// Whether Kratos refuses to log in: it sends no password over a connection that is not encrypted, but to its own machine.
+    pub fn is_login_in_the_clear(&self) -> bool {
+        let is_local = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+        self.login.is_some() && self.security == TransportSecurity::None && !is_local
+    }
+
     /// Kratos' `courier.smtp.connection_uri` (docs/behaviour.md#row-41). The error says what of the server cannot be
     /// written into one.
     pub fn uri(&self) -> Result<String, String> {

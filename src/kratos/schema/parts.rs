@@ -29,14 +29,16 @@ const SINGLE: [&str; 12] = [
     "propertyNames",
     "then",
 ];
+/// Those of both through which Kratos does not follow a reference at once: a tree goes on below them.
+const LATE: [&str; 4] = ["additionalItems", "additionalProperties", "items", "patternProperties"];
 
 /// Keywords with a whole number, which Kratos wants to be written as one.
 const WHOLE: [&str; 6] = ["maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"];
 
 /// What is wrong in a schema or one that it holds or refers to, if anything is.
 pub fn fault_of_parts(root: &Value) -> Option<String> {
-    let mut known = BTreeSet::new();
-    Parts { root, known: &mut known }.fault(root, &mut vec![])
+    let mut known = BTreeSet::from(["#"]);
+    Parts { root, known: &mut known }.fault(root, &mut vec!["#"])
 }
 
 struct Parts<'s> {
@@ -46,13 +48,22 @@ struct Parts<'s> {
 }
 
 impl<'s> Parts<'s> {
-    /// `above`: the references that led here.
+    /// `above`: the references that led here, as far as Kratos follows them at once.
     fn fault(&mut self, schema: &'s Value, above: &mut Vec<&'s str>) -> Option<String> {
         if let Some(reference) = schema["$ref"].as_str() {
             return self.fault_of_reference(reference, above);
         }
         fault_of_words(schema)
-            .or_else(|| children(schema).into_iter().find_map(|child| self.fault(child, above)))
+            .or_else(|| {
+                children(schema, |word| !LATE.contains(&word))
+                    .into_iter()
+                    .find_map(|child| self.fault(child, above))
+            })
+            .or_else(|| {
+                children(schema, |word| LATE.contains(&word))
+                    .into_iter()
+                    .find_map(|child| self.fault(child, &mut vec![]))
+            })
     }
 
     fn fault_of_reference(&mut self, reference: &'s str, above: &mut Vec<&'s str>) -> Option<String> {
@@ -62,7 +73,7 @@ impl<'s> Parts<'s> {
             let is_address = reference.contains("://");
             return (!is_address).then(|| format!("\"$ref\": \"{shown}\" is no place in the schema"));
         };
-        if above.contains(&reference) || place.is_empty() {
+        if above.contains(&reference) {
             return Some(format!("\"$ref\": \"{shown}\" leads in a circle"));
         }
         if !self.known.insert(reference) {
@@ -86,12 +97,15 @@ fn named<'s>(schema: &'s Value, id: &str) -> Option<&'s Value> {
     if schema["$id"] == id {
         return Some(schema);
     }
-    children(schema).into_iter().find_map(|child| named(child, id))
+    children(schema, |_| true).into_iter().find_map(|child| named(child, id))
 }
 
-fn children(schema: &Value) -> Vec<&Value> {
-    let maps = MAPS.iter().filter_map(|keyword| schema[*keyword].as_object()).flat_map(|map| map.values());
-    let single = SINGLE.iter().filter_map(|keyword| schema.get(*keyword)).flat_map(|value| match value {
+/// The schemas in a schema, below the keywords that are wanted.
+fn children(schema: &Value, is_wanted: impl Fn(&str) -> bool) -> Vec<&Value> {
+    let maps = MAPS.iter().filter(|keyword| is_wanted(keyword));
+    let maps = maps.filter_map(|keyword| schema[*keyword].as_object()).flat_map(|map| map.values());
+    let single = SINGLE.iter().filter(|keyword| is_wanted(keyword));
+    let single = single.filter_map(|keyword| schema.get(*keyword)).flat_map(|value| match value {
         Value::Array(list) => list.iter().collect(),
         other => vec![other],
     });
@@ -157,6 +171,30 @@ mod tests {
             let found = fault_of_parts(&with(json!({"type": "object", "properties": {"y": {"$ref": bad}}})));
             assert_eq!(found, Some(format!("\"$ref\": \"{bad}\" {fault}")));
         }
+    }
+
+    /// A tree in the traits, as of groups or addresses.
+    #[test]
+    fn a_tree_ends_where_its_data_does() {
+        for late in ["items", "additionalProperties", "additionalItems"] {
+            for reference in ["#", "#/properties/traits", "#/properties/traits/properties/x"] {
+                let tree = with(json!({"type": "object", "properties": {"y": {late: {"$ref": reference}}}}));
+                assert_eq!(fault_of_parts(&tree), None, "{late} {reference}");
+            }
+        }
+        let named = json!({"patternProperties": {"^a": {"$ref": "#/properties/traits"}}});
+        assert_eq!(fault_of_parts(&with(named)), None);
+        let list = json!({"items": [{"$ref": "#/properties/traits"}]});
+        assert_eq!(fault_of_parts(&with(list)), None);
+        for at_once in ["not", "contains", "if", "propertyNames"] {
+            let circle = with(json!({at_once: {"$ref": "#/properties/traits"}}));
+            assert!(fault_of_parts(&circle).is_some_and(|fault| fault.contains("circle")), "{at_once}");
+        }
+        // Behind the list there is one that has no end.
+        let behind = json!({"items": {"$ref": "#/definitions/loop"}});
+        let mut schema = with(behind);
+        schema["definitions"]["loop"] = json!({"allOf": [{"$ref": "#/definitions/loop"}]});
+        assert!(fault_of_parts(&schema).is_some_and(|fault| fault.contains("circle")));
     }
 
     #[test]

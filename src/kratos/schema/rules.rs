@@ -42,8 +42,8 @@ pub fn fault_of_schema(schema: &Value, version: Option<&WorkloadVersion>) -> Opt
         "the schema is no JSON object"
     } else if schema.to_string().len() > LARGEST_SCHEMA {
         "the schema is larger than 1 MiB"
-    } else if !is_draft_7(schema) {
-        "the schema is no JSON schema (draft 7)"
+    } else if let Some(place) = fault_of_draft_7(schema) {
+        return Some(format!("the schema is no JSON schema (draft 7){place}"));
     } else if !DRAFTS.contains(&draft) {
         "Kratos does not know the draft that \"$schema\" names: use \"http://json-schema.org/draft-07/schema#\""
     } else if draft == DRAFTS[2] && !jsonschema::draft4::meta::is_valid(schema) {
@@ -59,11 +59,61 @@ pub fn fault_of_schema(schema: &Value, version: Option<&WorkloadVersion>) -> Opt
     Some(fault.to_owned())
 }
 
-/// Whether it is a JSON schema; its regular expressions are looked at elsewhere, since Kratos reads others than ECMA's.
-fn is_draft_7(schema: &Value) -> bool {
+/// Where it is no JSON schema, if anywhere. Its regular expressions are looked at elsewhere, since Kratos reads others than
+/// ECMA's, and its addresses are read by Go's rule, which lets pass what RFC 3986 does not.
+fn fault_of_draft_7(schema: &Value) -> Option<String> {
     let options = jsonschema::options().with_draft(Draft::Draft7).should_validate_formats(true);
-    let meta = options.with_format("regex", |_: &str| true).build(&json!({"$ref": DRAFTS[0]}));
-    meta.is_ok_and(|meta| meta.is_valid(schema))
+    let options = options.with_format("regex", |_: &str| true);
+    let options = options.with_format("uri", is_go_url).with_format("uri-reference", is_go_url);
+    let meta = options.build(&json!({"$ref": DRAFTS[0]}));
+    let Ok(meta) = meta else { return Some(String::new()) };
+    let error = meta.iter_errors(schema).next()?;
+    Some(match error.instance_path().to_string() {
+        place if place.is_empty() => String::new(),
+        place => format!(": see {}", place.chars().take(80).flat_map(char::escape_debug).collect::<String>()),
+    })
+}
+
+/// Whether Go's `net/url` parses the text, which Kratos asks of every `$id` and `$ref`.
+fn is_go_url(text: &str) -> bool {
+    if text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+        return false;
+    }
+    let text = text.split_once('#').map_or(text, |(before, _)| before);
+    let (scheme, rest) = match text.split_once(':') {
+        Some(("", _)) => return false,
+        Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+        _ => (None, text),
+    };
+    let (rest, _query) = rest.split_once('?').unwrap_or((rest, ""));
+    let first = rest.split('/').next().unwrap_or_default();
+    if scheme.is_none() && first.contains(':') {
+        return false;
+    }
+    // What has a scheme and no slash behind it is opaque to Go.
+    if scheme.is_some() && !rest.starts_with('/') {
+        return true;
+    }
+    let (authority, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let is_port = host.rsplit_once(':').is_none_or(|(_, port)| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) || host.starts_with('[') && host.ends_with(']')
+    });
+    let is_host = !host.contains([' ', '<', '>', '"', '\\', '^', '`', '{', '}', '|']);
+    is_port && is_host && are_escapes_whole(path) && are_escapes_whole(host)
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+fn are_escapes_whole(text: &str) -> bool {
+    let is_whole = |tail: &str| tail.len() >= 2 && tail.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    text.split('%').skip(1).all(is_whole)
 }
 
 fn is_of_type_object(schema: &Value) -> bool {
@@ -147,6 +197,31 @@ mod tests {
 
     fn user() -> Value {
         json!({"properties": {"traits": {"type": "object", "properties": {"email": {"type": "string"}}}}})
+    }
+
+    #[test]
+    fn addresses_are_read_as_go_reads_them() {
+        for good in [
+            "{{ domain }}/user v1",
+            "",
+            "user v1",
+            "https://x/a b",
+            "urn:x:y z",
+            "a%20b",
+            "#{x}",
+            "x?y:z",
+            "http://[::1]:80/x",
+        ] {
+            let mut schema = user();
+            schema["$id"] = json!(good);
+            assert_eq!(fault_of_schema(&schema, None), None, "{good}");
+        }
+        for bad in ["a\nb", ":x", "a b:c", "a%2", "http://a b/", "http://x:port/", "1a:b"] {
+            let mut schema = user();
+            schema["$id"] = json!(bad);
+            let fault = fault_of_schema(&schema, None).unwrap_or_default();
+            assert_eq!(fault, "the schema is no JSON schema (draft 7): see /$id", "{bad:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use self::pages::Pages;
 use self::section::{Section, TakesEffect};
 use self::serve::Serve;
 use self::usable::Usable;
-use super::notes::Note;
+use super::notes::{Note, shown};
 use crate::kratos::facts::{Facts, otlp};
 use crate::yaml;
 
@@ -81,11 +81,15 @@ impl KratosConfig {
             registration: FlowHooks::for_registration(&facts.registration_hooks, is_traced, &mut notes),
             login: FlowHooks::for_login(&facts.login_hooks, is_traced, &mut notes),
         };
-        if facts.options.is_webauthn_wanted() && facts.public_url.is_none() {
-            notes.push(Note::from_endpoint(
-                "public-route",
-                "Security keys are off without a public host name",
-            ));
+        if facts.options.is_webauthn_wanted() && !usable.is_webauthn() {
+            let text = match &facts.public_url {
+                None => "Security keys are off without a public host name".to_owned(),
+                Some(url) => format!(
+                    "Security keys are off: browsers bind them to https and a domain name, which {} is not",
+                    shown(&url.origin())
+                ),
+            };
+            notes.push(Note::from_endpoint("public-route", text));
         }
         let return_url = usable.pages.settings.clone();
         let config = Self {

@@ -4,6 +4,7 @@ use super::hooks::FlowHooks;
 use super::oidc::Provider;
 use super::pages::Pages;
 use crate::kratos::facts::Facts;
+use crate::kratos::facts::public_url::PublicUrl;
 
 /// The facts with only what can be rendered.
 pub(super) struct Usable<'a> {
@@ -17,7 +18,8 @@ pub(super) struct Usable<'a> {
 impl Usable<'_> {
     /// Whether security keys can be used: they are wanted, and there is a host name to bind them to.
     pub fn is_webauthn(&self) -> bool {
-        self.facts.options.is_webauthn_wanted() && self.facts.public_url.is_some()
+        self.facts.options.is_webauthn_wanted()
+            && self.facts.public_url.as_ref().is_some_and(PublicUrl::may_bind_keys)
     }
 
     /// Whether passwords are used: there are local accounts, and a page to log in.

@@ -266,7 +266,7 @@ fn a_fence_left_while_kratos_serves_is_lifted_or_named_within_one_update_status(
         let dsn = Dsn::parse(&environment(&sandbox, 0, "DSN").await).unwrap();
         let side = Connection::open(&dsn, "kratos-operator killed/0", Duration::from_secs(5)).await.unwrap();
         admin.batch_execute("SELECT pg_advisory_lock(1263681876, 1296648018)").await.unwrap();
-        fence::raise(&side, "killed/0", &["kratos-operator"]).await.unwrap();
+        fence::raise(&side, "killed/0", &["kratos-operator"], &[]).await.unwrap();
         sandbox.fire("kratos/0", "update-status").await.unwrap();
         let text = status(&sandbox, 0);
         assert!(text.starts_with("waiting Writes are refused by the write fence of killed/0"), "{text}");
