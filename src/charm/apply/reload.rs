@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::kratos::Place;
 use crate::kratos::admin::Admin;
@@ -18,6 +18,8 @@ const UNTIL_TAKEN: Duration = Duration::from_secs(15);
 /// So long an old Kratos that logs nothing is watched.
 const UNTIL_QUIET: Duration = Duration::from_secs(4);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// How long Kratos may take to answer: both ends are in the same pod.
+const ONE_LOOK: Duration = Duration::from_secs(3);
 /// Kratos takes the values over before it looks at the identity schemas; so long after them it may still refuse.
 const UNTIL_SCHEMAS: Duration = Duration::from_millis(200);
 /// More lines than come between two looks.
@@ -61,12 +63,12 @@ pub async fn result(
         let mut is_taken = false;
         match revision {
             Some(revision) => {
-                if let Ok(answer) = admin.revision().await {
+                if let Ok(Ok(answer)) = timeout(ONE_LOOK, admin.revision()).await {
                     has_answered = true;
                     is_taken = answer == revision;
                 }
             }
-            None => has_answered |= admin.is_alive().await,
+            None => has_answered |= timeout(ONE_LOOK, admin.is_alive()).await.unwrap_or(false),
         }
         let logged = logged(pebble, since).await?;
         is_taken |= revision.is_none() && logged == Some(Reload::Taken);

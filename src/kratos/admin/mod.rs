@@ -27,8 +27,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// How long a connection may take: both ends are in the same pod.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How long a whole call may take. Kratos hashes a password within it.
-const CALL_LIMIT: Duration = Duration::from_secs(20);
+/// How long a whole call may take. Kratos hashes a password within it, and an action ends soon after a Kratos that accepts
+/// connections has said nothing.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// No answer that the actions ask for is larger, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 

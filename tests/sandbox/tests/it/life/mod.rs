@@ -13,5 +13,6 @@ mod refusals;
 mod remote_data;
 mod schemas;
 mod secrets;
+mod silent;
 pub mod support;
 mod transfer;
