@@ -1,16 +1,18 @@
 //! `migrate repair`: the two states in which every run fails, and the way out.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::show::print;
 use super::stop::Stop;
 use super::target::CommandTarget;
 use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, fence_left, repair_now};
-use crate::migration::{Failure, FenceLift, lift_leftover_fence};
+use crate::migration::{Failure, FenceLift, ProgramMigrations, lift_leftover_fence};
 
 /// Shows what is wrong and what a repair would do; tells whether all is well or a repair is known.
 pub async fn look(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
-    let found = diagnose(target).await?;
+    let (found, _) = diagnose(target).await?;
     let fence = match found {
         Diagnosis::None => fence_left(&target.dsn).await.map_err(Stop::at("repair"))?.map(Fence::LeftBy),
         _ => None,
@@ -21,7 +23,7 @@ pub async fn look(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
 
 /// Repairs, and lifts a fence that a killed run left; tells whether nothing is wrong then.
 pub async fn apply(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
-    let found = diagnose(target).await?;
+    let (found, program) = diagnose(target).await?;
     let who = CommandTarget::who();
     if found.sql().is_none() {
         let is_well = found == Diagnosis::None;
@@ -37,13 +39,13 @@ pub async fn apply(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
         show(target, json, &found, None, fence.as_ref());
         return Ok(is_well);
     }
-    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, None, &who);
+    let repaired = repair_now(&target.kratos, &target.version, &target.dsn, Some(&program), &who);
     let Repaired { sql, now } = repaired.await.map_err(Stop::at("repair"))?;
     show(target, json, &now, Some(&sql), None);
     Ok(now == Diagnosis::None)
 }
 
-async fn diagnose(target: &CommandTarget) -> Result<Diagnosis, Stop> {
+async fn diagnose(target: &CommandTarget) -> Result<(Diagnosis, Cow<'static, ProgramMigrations>), Stop> {
     diagnose_now(&target.kratos, &target.version, &target.dsn, None).await.map_err(Stop::at("repair"))
 }
 

@@ -32,7 +32,7 @@ pub async fn run(invocation: &Invocation<'_>, effects: &mut Effects) -> juju::Re
     let kratos = Kratos::Workload(pebble.clone());
     let diagnosis = match diagnose_now(&kratos, &target.version, &target.dsn, observed.program.as_ref()).await
     {
-        Ok(diagnosis) => diagnosis,
+        Ok((diagnosis, _)) => diagnosis,
         Err(failure) => return agent.action_fail(&failed(WHAT, &failure, observed, &again)).await,
     };
     show(agent, &diagnosis.to_string()).await?;

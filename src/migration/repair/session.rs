@@ -25,18 +25,18 @@ use crate::postgres::{self, AdvisoryLock, Connection, Dsn, LockKey, catalog, fen
 /// Nulls are searched in whole tables, which takes longer than the questions of a run.
 const SEARCH: Duration = Duration::from_secs(60);
 
-/// Tells what is wrong with a database. Changes nothing. Fails if the program does not show its migrations (before
+/// Tells what is wrong with a database, and what the program lists, for whatever is done next. Changes nothing. Fails if the program does not show its migrations (before
 /// v25) and on a database that was migrated by a newer Kratos.
-pub async fn diagnose_now(
+pub async fn diagnose_now<'p>(
     kratos: &Kratos,
     version: &WorkloadVersion,
     dsn: &Dsn,
-    asked: Option<&ProgramMigrations>,
-) -> Result<Diagnosis, Failure> {
+    asked: Option<&'p ProgramMigrations>,
+) -> Result<(Diagnosis, Cow<'p, ProgramMigrations>), Failure> {
     let (connection, program) = open(kratos, version, dsn, asked, "kratos-operator repair").await?;
     let diagnosis = diagnose(&connection, &program.listed).await?;
     connection.close().await;
-    Ok(diagnosis)
+    Ok((diagnosis, program))
 }
 
 /// Who left a write fence behind which no run is at work; `None`: there is no such fence.

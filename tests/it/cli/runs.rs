@@ -77,7 +77,7 @@ fn a_command_asks_the_program_once_for_its_migrations() {
         for (database, words) in
             [(&fresh, "run"), (&served, "plan"), (&served, "run --timeout 300"), (&served, "run")]
         {
-            assert_eq!(database.count_listings(words), 1, "{words}");
+            assert_eq!(database.count_listings(words).1, 1, "{words}");
         }
     });
 }

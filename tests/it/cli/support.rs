@@ -166,8 +166,9 @@ impl Database {
         self.superuser().await.client().query_one(text, &[]).await.unwrap().get(0)
     }
 
-    /// The binary with the newest Kratos, run to its end; how often it asked Kratos for its migrations.
-    pub fn count_listings(&self, words: &str) -> usize {
+    /// The binary with the newest Kratos, run to its end, which has to be well; and how often it asked Kratos for its
+    /// migrations.
+    pub fn count_listings(&self, words: &str) -> (Run, usize) {
         let dir = tempfile::Builder::new().prefix("calls").tempdir().unwrap();
         let (calls, program) = (dir.path().join("calls"), dir.path().join("kratos"));
         let kratos = self.server.kratos(NEW);
@@ -178,7 +179,7 @@ impl Database {
         let run = Run::of(command);
         assert_eq!(run.code, Some(0), "{run:?}");
         let calls = fs::read_to_string(calls).unwrap();
-        calls.lines().filter(|call| call.starts_with("migrate sql status")).count()
+        (run, calls.lines().filter(|call| call.starts_with("migrate sql status")).count())
     }
 
     /// Waits until a migration sleeps.
