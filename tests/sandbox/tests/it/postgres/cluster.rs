@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use nix::unistd::geteuid;
 use sandbox::postgres::{Cluster, Options};
@@ -143,15 +144,19 @@ fn what_cannot_work_is_refused_with_its_name() {
 }
 
 #[test]
-fn a_place_that_is_closed_to_the_servers_user_is_named() {
-    if !geteuid().is_root() {
-        println!("skipped: an ordinary user's server runs as that user");
-        return;
-    }
-    let home = tempfile::tempdir_in("/var").unwrap();
+fn a_place_that_is_closed_to_the_servers_user_is_named_and_nobodys_rights_are_changed() {
+    let is_root = geteuid().is_root();
+    let parent = if is_root { PathBuf::from("/var") } else { std::env::temp_dir() };
+    let home = tempfile::tempdir_in(parent).unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let error = Cluster::start(&home.path().join("pg"), &address()).unwrap_err();
-    assert_eq!(error.kind(), "closed");
-    assert!(error.to_string().contains(&format!("chmod o+x {}", home.path().display())), "{error}");
+    let started = Cluster::start(&home.path().join("pg"), &address());
+    if is_root {
+        let error = started.unwrap_err();
+        assert_eq!(error.kind(), "closed");
+        assert!(error.to_string().contains(&format!("chmod o+x {}", home.path().display())), "{error}");
+    } else {
+        // The server of an ordinary user runs as that user, to whom the place is open.
+        started.unwrap().stop();
+    }
     assert_eq!(home.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }
