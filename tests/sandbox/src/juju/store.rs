@@ -17,7 +17,7 @@ const LINK_FROM: u64 = 1024 * 1024;
 
 /// Charms beside Kratos, with their tracks, the usual one first. Two tracks stand for two versions of the library that
 /// the real charm speaks an interface with.
-pub(crate) const STAND_INS: [(&str, &[&str]); 12] = [
+pub(crate) const STAND_INS: &[(&str, &[&str])] = &[
     ("grafana-k8s", &["latest"]),
     ("hydra", &["latest"]),
     ("identity-platform-login-ui-operator", &["latest"]),

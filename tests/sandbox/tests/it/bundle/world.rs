@@ -10,7 +10,7 @@ use sandbox::Sandbox;
 use crate::life::support::*;
 
 /// Every relation of the bundle: our endpoint, and the other side. Where an endpoint takes several, there are two.
-pub const RELATIONS: [(&str, &str); 17] = [
+pub const RELATIONS: &[(&str, &str)] = &[
     ("pg-database", "postgresql-k8s:database"),
     ("public-route", "public:traefik-route"),
     ("internal-route", "internal:traefik-route"),

@@ -22,50 +22,50 @@ const fn endpoint(
     Endpoint { name, steps, answer, own_secret: None }
 }
 
-const TRAEFIK: &[Endpoint] = &[endpoint("traefik-route", &["changed"], routes::answer)];
-const HYDRA: &[Endpoint] = &[endpoint("hydra-endpoint-info", &["created"], identity::hydra)];
-const LOGIN_UI: &[Endpoint] = &[
-    endpoint("ui-endpoint-info", &["created"], identity::login_ui),
-    endpoint("kratos-info", &[], identity::kratos_info),
-];
-const SMTP: &[Endpoint] = &[endpoint("smtp", &["created"], mail::answer)];
-const IDP: &[Endpoint] = &[endpoint("kratos-external-idp", &["joined"], idp::answer)];
-const TEMPO: &[Endpoint] = &[endpoint("tracing", &["changed"], tracing::answer)];
-const LOKI: &[Endpoint] = &[endpoint("logging", &["joined", "changed"], logging::answer)];
-const PROMETHEUS: &[Endpoint] =
-    &[endpoint("metrics-endpoint", &["joined", "changed", "departed"], scrape::prometheus)];
-const GRAFANA: &[Endpoint] = &[endpoint("grafana-dashboard", &["changed"], scrape::grafana)];
-const CERTIFICATES: &[Endpoint] =
-    &[endpoint("send-ca-cert", &["joined", "update-status"], certificates::answer)];
-const WEBHOOKS: &[Endpoint] = &[
-    Endpoint {
-        name: "registration-webhook",
-        steps: &["created"],
-        answer: webhook::registration,
-        own_secret: Some(|relation| format!("relation-{}-api-key-secret", number(relation))),
-    },
-    Endpoint {
-        name: "login-webhook",
-        steps: &["created"],
-        answer: webhook::login,
-        own_secret: Some(|relation| format!("relation-{}-login-api-key-secret", number(relation))),
-    },
+/// The charms by their names in metadata.yaml; postgresql-k8s has a program of its own.
+const CHARMS: &[(&str, &[Endpoint])] = &[
+    ("traefik-k8s", &[endpoint("traefik-route", &["changed"], routes::answer)]),
+    ("hydra", &[endpoint("hydra-endpoint-info", &["created"], identity::hydra)]),
+    (
+        "identity-platform-login-ui-operator",
+        &[
+            endpoint("ui-endpoint-info", &["created"], identity::login_ui),
+            endpoint("kratos-info", &[], identity::kratos_info),
+        ],
+    ),
+    ("smtp-integrator", &[endpoint("smtp", &["created"], mail::answer)]),
+    ("kratos-external-idp-integrator", &[endpoint("kratos-external-idp", &["joined"], idp::answer)]),
+    ("tempo-coordinator-k8s", &[endpoint("tracing", &["changed"], tracing::answer)]),
+    ("loki-k8s", &[endpoint("logging", &["joined", "changed"], logging::answer)]),
+    (
+        "prometheus-k8s",
+        &[endpoint("metrics-endpoint", &["joined", "changed", "departed"], scrape::prometheus)],
+    ),
+    ("grafana-k8s", &[endpoint("grafana-dashboard", &["changed"], scrape::grafana)]),
+    (
+        "self-signed-certificates",
+        &[endpoint("send-ca-cert", &["joined", "update-status"], certificates::answer)],
+    ),
+    (
+        "kratos-webhook",
+        &[
+            Endpoint {
+                name: "registration-webhook",
+                steps: &["created"],
+                answer: webhook::registration,
+                own_secret: Some(|relation| format!("relation-{}-api-key-secret", number(relation))),
+            },
+            Endpoint {
+                name: "login-webhook",
+                steps: &["created"],
+                answer: webhook::login,
+                own_secret: Some(|relation| format!("relation-{}-login-api-key-secret", number(relation))),
+            },
+        ],
+    ),
 ];
 
 /// The endpoints of a charm, by its name in metadata.yaml.
 pub fn endpoints(charm: &str) -> Option<&'static [Endpoint]> {
-    Some(match charm {
-        "traefik-k8s" => TRAEFIK,
-        "hydra" => HYDRA,
-        "identity-platform-login-ui-operator" => LOGIN_UI,
-        "smtp-integrator" => SMTP,
-        "kratos-external-idp-integrator" => IDP,
-        "tempo-coordinator-k8s" => TEMPO,
-        "loki-k8s" => LOKI,
-        "prometheus-k8s" => PROMETHEUS,
-        "grafana-k8s" => GRAFANA,
-        "self-signed-certificates" => CERTIFICATES,
-        "kratos-webhook" => WEBHOOKS,
-        _ => return None,
-    })
+    CHARMS.iter().find(|(name, _)| *name == charm).map(|(_, endpoints)| *endpoints)
 }
