@@ -12,6 +12,7 @@ mod wire;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use client::Client;
 pub use commands::{COMMANDS, tools_dir};
@@ -50,6 +51,11 @@ impl Reply {
 
 /// What runs the commands. [`serve`] calls it for one command at a time, as Juju does.
 pub trait Handler: Send + Sync + 'static {
+    /// What each command takes before its turn comes, beside the others'.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Runs one command. An unknown context or command is a [`Reply::Rpc`] that starts with `bad request: `.
     fn call(&self, request: Request) -> impl Future<Output = Reply> + Send;
 }

@@ -137,6 +137,10 @@ async fn run<H: Handler>(shared: &Shared<H>, (request, token): (Request, String)
     if !request.dir.starts_with('/') {
         return Reply::Rpc("bad request: Dir is not absolute".to_owned());
     }
+    let delay = shared.handler.delay();
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
     let _turn = shared.turn.lock().await;
     shared.handler.call(request).await
 }

@@ -17,6 +17,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -150,6 +151,8 @@ pub struct State {
     pub running: BTreeMap<String, Running>,
     /// The fault to come and the calls that counted for it so far.
     pub fault: Option<(KillAtCall, u64)>,
+    /// What every hook command takes longer than it would.
+    pub command_delay: Duration,
     /// Pods by unit.
     pub pods: BTreeMap<String, Pod>,
     /// Where each application's present charm is laid out.
@@ -195,6 +198,7 @@ impl Engine {
             trace: Vec::new(),
             running: BTreeMap::new(),
             fault: None,
+            command_delay: Duration::ZERO,
             pods: BTreeMap::new(),
             charms: BTreeMap::new(),
             last: None,

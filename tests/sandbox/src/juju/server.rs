@@ -22,6 +22,10 @@ pub(super) struct Server {
 }
 
 impl Handler for Server {
+    fn delay(&self) -> Duration {
+        self.engine.state().command_delay
+    }
+
     async fn call(&self, request: Request) -> Reply {
         // A child that outlived a killed charm may still call, over the socket of the next run.
         let stale = request.context_id != self.context_id;

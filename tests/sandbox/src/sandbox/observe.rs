@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{KillAtCall, Sandbox, TraceEntry};
 use crate::container::Container;
@@ -57,6 +57,11 @@ impl Sandbox {
     /// Arms a fault; it strikes once. A new one replaces an old one that has not struck.
     pub fn inject(&self, fault: KillAtCall) {
         self.engine.state().fault = Some((fault, 0));
+    }
+
+    /// Makes every hook command take so much longer from now on; those that are asked at once take it together.
+    pub fn slow_down(&self, delay: Duration) {
+        self.engine.state().command_delay = delay;
     }
 
     /// Takes an armed fault back; says whether it had not struck.
