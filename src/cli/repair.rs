@@ -7,14 +7,14 @@ use serde_json::json;
 use super::show::print;
 use super::stop::Stop;
 use super::target::CommandTarget;
-use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, fence_left, repair_now};
+use crate::migration::repair::{Diagnosis, FoundFence, Repaired, diagnose_now, find_fence, repair_now};
 use crate::migration::{Failure, FenceLift, ProgramMigrations, lift_leftover_fence};
 
 /// Shows what is wrong and what a repair would do; tells whether all is well or a repair is known.
 pub async fn look(target: &CommandTarget, json: bool) -> Result<bool, Stop> {
     let (found, _) = diagnose(target).await?;
     let fence = match found {
-        Diagnosis::None => fence_left(&target.dsn).await.map_err(Stop::at("repair"))?.map(Fence::LeftBy),
+        Diagnosis::None => find_fence(&target.dsn).await.map_err(Stop::at("repair"))?.map(Fence::Up),
         _ => None,
     };
     show(target, json, &found, None, fence.as_ref());
@@ -49,9 +49,9 @@ async fn diagnose(target: &CommandTarget) -> Result<(Diagnosis, Cow<'static, Pro
     diagnose_now(&target.kratos, &target.version, &target.dsn, None).await.map_err(Stop::at("repair"))
 }
 
-/// The write fence of a run that is gone.
+/// The write fence that was found.
 enum Fence {
-    LeftBy(String),
+    Up(FoundFence),
     Lifted,
 }
 
@@ -61,7 +61,7 @@ fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str
         Diagnosis::WedgeA { .. } | Diagnosis::WedgeB { .. } => {
             Some(format!("{} --apply", target.command("repair")))
         }
-        Diagnosis::None if matches!(fence, Some(Fence::LeftBy(_))) => {
+        Diagnosis::None if matches!(fence, Some(Fence::Up(FoundFence { holder: None, .. }))) => {
             Some(format!("{} --apply", target.command("repair")))
         }
         Diagnosis::None if done.is_some() => Some(target.command("run")),
@@ -72,7 +72,7 @@ fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str
             &json!({
                 "found": found.kind(), "text": found.to_string(), "sql": found.sql(), "done": done,
                 "lifted-fence": matches!(fence, Some(Fence::Lifted)),
-                "fence": match fence { Some(Fence::LeftBy(who)) => Some(who), _ => None },
+                "fence": match fence { Some(Fence::Up(fence)) => Some(&fence.who), _ => None },
                 "next": next,
             })
             .to_string(),
@@ -84,7 +84,7 @@ fn show(target: &CommandTarget, json: bool, found: &Diagnosis, done: Option<&str
     }
     match fence {
         Some(Fence::Lifted) => print("Lifted the write fence that an earlier run left"),
-        Some(Fence::LeftBy(who)) => print(&format!("A write fence is up, left by {who}")),
+        Some(Fence::Up(fence)) => print(&fence.to_string()),
         None => {}
     }
     print(&found.to_string());

@@ -10,7 +10,7 @@ use crate::actions::text::{failed, show};
 use crate::charm::observed::{Effects, Observed};
 use crate::juju;
 use crate::kratos::program::command::Kratos;
-use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, fence_left, repair_now};
+use crate::migration::repair::{Diagnosis, Repaired, diagnose_now, find_fence, repair_now};
 use crate::migration::{self, Failure, FenceLift, lift_leftover_fence};
 
 const WHAT: &str = "The database cannot be repaired";
@@ -102,8 +102,7 @@ async fn fence(
     apply: bool,
 ) -> Result<Option<String>, Failure> {
     if !apply {
-        let left = fence_left(&target.dsn).await?;
-        return Ok(left.map(|who| format!("a write fence is up, left by {who}")));
+        return Ok(find_fence(&target.dsn).await?.map(|fence| fence.to_string()));
     }
     match lift_leftover_fence(&target.dsn, &who(observed)).await? {
         FenceLift::NotUp => Ok(None),

@@ -25,4 +25,4 @@ pub use diagnose::{Diagnosis, diagnose};
 pub use effect::{Effect, effects};
 pub use foresee::{Foreseen, HalfApplied, NotNull};
 pub use known::is_autocommit;
-pub use session::{diagnose_now, fence_left, repair_now};
+pub use session::{FoundFence, diagnose_now, find_fence, repair_now};

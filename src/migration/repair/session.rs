@@ -39,13 +39,32 @@ pub async fn diagnose_now<'p>(
     Ok((diagnosis, program))
 }
 
-/// Who left a write fence behind which no run is at work; `None`: there is no such fence.
-pub async fn fence_left(dsn: &Dsn) -> Result<Option<String>, Failure> {
+/// A write fence of ours that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFence {
+    /// Who raised it.
+    pub who: String,
+    /// Who holds the migration lock: a run that still goes on behind it; `None`: it was left.
+    pub holder: Option<String>,
+}
+
+impl std::fmt::Display for FoundFence {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.holder {
+            None => write!(formatter, "a write fence is up, left by {}", self.who),
+            Some(holder) => write!(formatter, "a write fence is up, and its run goes on: {holder}"),
+        }
+    }
+}
+
+/// The write fence that is up, if it is one of ours.
+pub async fn find_fence(dsn: &Dsn) -> Result<Option<FoundFence>, Failure> {
     let connection = connect(dsn, "kratos-operator repair").await?;
     let fence = fence::state(&connection).await?.filter(fence::FenceState::is_marked_ours);
     let is_held = holder(&connection, LockKey::MIGRATION).await?.is_some();
+    let holder = if is_held { Some(name_holder(&connection).await) } else { None };
     connection.close().await;
-    Ok(fence.filter(|_| !is_held).and_then(|fence| fence.who))
+    Ok(fence.and_then(|fence| fence.who).map(|who| FoundFence { who, holder }))
 }
 
 /// Repairs what is found now, as `who` (unit and task), under the migration lock and the fence. A database in which

@@ -1,7 +1,7 @@
 //! A database in which every run fails, and the repair.
 
 use kratos_operator::migration::OUR_SESSIONS;
-use kratos_operator::postgres::{Connection, Dsn, fence};
+use kratos_operator::postgres::{AdvisoryLock, Connection, Dsn, LockKey, fence};
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -74,10 +74,29 @@ fn a_fence_that_a_killed_run_left_is_told_and_lifted() {
         assert!(next.starts_with("kratos-operator migrate repair") && next.ends_with(" --apply"), "{next}");
         assert!(database.run("status").out.ends_with(&format!("Next:     {next}\n")));
 
+        let found = database.run("repair");
+        assert!(found.out.starts_with("a write fence is up, left by killed\n"), "{found:?}");
+        assert!(found.out.ends_with(&format!("Next: {next}\n")), "{found:?}");
+
+        // While its run goes on, it is named, and not taken away.
+        let lock = AdvisoryLock::try_acquire(&side, LockKey::MIGRATION).await.unwrap().unwrap();
+        let held = format!("kratos-operator killed (pid {}", backend_pid(&side).await);
+        let found = database.run("repair");
+        assert!(found.out.contains("its run goes on") && found.out.contains(&held), "{found:?}");
+        assert!(!found.out.contains("Next: "), "{found:?}");
+        let refused = database.run("repair --apply");
+        assert!(refused.code == Some(1) && refused.err.contains(&held), "{refused:?}");
+        assert!(refused.err.contains("SELECT pg_terminate_backend("), "{refused:?}");
+        lock.release().await.unwrap();
+
         let repaired = database.run("repair --apply --json");
         let json = repaired.json();
         assert_eq!((repaired.code, &json["lifted-fence"]), (Some(0), &json!(true)), "{json}");
         assert_eq!(database.run("status").code, Some(0));
         database.check_nothing_left().await;
     });
+}
+
+async fn backend_pid(connection: &Connection) -> i32 {
+    connection.client().query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0)
 }

@@ -148,7 +148,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 pub async fn open(dsn: &Dsn) -> Connection {
     let connection = Connection::open(dsn, "test", PATIENCE).await.unwrap();
     // Tables are filled with many rows.
-    connection.limit_statements(PATIENCE).await.unwrap();
+    connection.limit_statements(10 * PATIENCE).await.unwrap();
     connection
 }
 
