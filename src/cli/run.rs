@@ -135,7 +135,9 @@ impl RunEnd<'_> {
 
     fn advice(&self, failure: &Failure) -> String {
         let timeout = match failure {
-            Failure::Stopped { timeout, .. } if !self.is_canceled => timeout.doubled(),
+            Failure::Stopped { timeout, blockers, .. } if !self.is_canceled && blockers.is_empty() => {
+                timeout.doubled()
+            }
             _ => self.timeout,
         };
         let timeout =

@@ -51,6 +51,9 @@ impl Stop {
 /// What to do after a failure: words that end with a command, where there is one. `again` is the command to repeat.
 pub fn advice(failure: &Failure, again: &str, target: &CommandTarget) -> String {
     match failure {
+        Failure::Stopped { blockers, .. } if !blockers.is_empty() => {
+            format!("when that has ended, go on with: {again}")
+        }
         Failure::Stopped { .. } => format!("go on with: {again}"),
         Failure::Newer { .. } => {
             "name the Kratos that migrated it, or a newer one, with --kratos-bin".to_owned()

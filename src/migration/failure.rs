@@ -97,6 +97,10 @@ impl Failure {
     pub fn with_request(&self, application: &str, timeout: Timeout, force: Force) -> String {
         let migrate = command_with(application, timeout, force);
         let next = match self {
+            // Only the end of the blocker ends the wait, however long it may take.
+            Self::Stopped { timeout, blockers, .. } if !blockers.is_empty() => {
+                format!("when that has ended, go on with: {}", command_with(application, *timeout, force))
+            }
             Self::Stopped { timeout, .. } => {
                 format!("go on with: {}", command_with(application, timeout.doubled(), force))
             }
@@ -135,7 +139,15 @@ mod tests {
             (Failure::Lost { table: "sessions".to_owned(), before: 2, after: 1 }, "backup"),
             (
                 Failure::Stopped { timeout: Timeout::DEFAULT, reached: reached.clone(), blockers },
-                "it waited for pid 7; go on with: juju run kratos/leader run-migration timeout=240",
+                "it waited for pid 7; when that has ended, go on with: juju run kratos/leader run-migration",
+            ),
+            (
+                Failure::Stopped {
+                    timeout: Timeout::DEFAULT,
+                    reached: reached.clone(),
+                    blockers: Vec::new(),
+                },
+                "go on with: juju run kratos/leader run-migration timeout=240",
             ),
             (Failure::Failed { reason: "ERROR (SQLSTATE 42501)".to_owned(), reached }, "run-migration"),
             (Failure::InvalidIndexes(vec!["public.idx".to_owned()]), "REINDEX"),

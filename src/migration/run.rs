@@ -25,7 +25,7 @@ use super::survey::{lift, look};
 use super::trail::{Reached, Trail};
 use super::verdict::{FinishedRun, ProcessEnd, check_indexes, verdict};
 use super::watch::{Watch, blockers};
-use crate::kratos::program::command::Kratos;
+use crate::kratos::program::command::{Kratos, ping_failure};
 use crate::postgres::{self, AdvisoryLock, Connection, LockKey, catalog, fence};
 
 /// From the end of the output to the exit code.
@@ -149,6 +149,7 @@ async fn run_fresh(
         prepared: &prepared,
         progress,
     };
+    refuse_if_canceled(job)?;
     quiesce.await;
     let begun = Instant::now();
     let mut trail = Trail { begun: run.clock().await?, ..Trail::default() };
@@ -355,8 +356,14 @@ impl LockedRun<'_> {
             );
             let blockers = blockers(self.side, &name).await;
             stop(&mut process, &mut lines, self.side, &name).await;
-            trail.steps.extend(lines.finish().steps);
-            return Ok(ProcessEnd::Stopped { blockers });
+            let output = lines.finish();
+            // More time helps no process that never came to its database.
+            let reason = ping_failure(&output.errors).filter(|_| output.steps.is_empty());
+            trail.steps.extend(output.steps);
+            return Ok(match reason {
+                Some(reason) => ProcessEnd::Lost(format!("Kratos did not reach the database: {reason}")),
+                None => ProcessEnd::Stopped { blockers },
+            });
         };
         let output = lines.finish();
         trail.steps.extend(output.steps);

@@ -25,6 +25,8 @@ const BACKSTOP: Duration = Duration::from_secs(60);
 pub enum Error {
     #[error("cannot run `{command}`: {source}")]
     Run { command: String, source: ProcessError },
+    #[error("`{command}` did not reach the database within {} s: {text}", limit.as_secs())]
+    NoDatabase { command: String, limit: Duration, text: String },
     #[error("`{command}` exited with {code}{}", said(text))]
     Exit { command: String, code: i64, text: String },
     #[error("the output of `{command}` cannot be understood: {what}")]
@@ -141,9 +143,9 @@ impl Kratos {
     /// Runs it to its end; an exit code other than 0 is an error.
     async fn finish(&self, arguments: &[&str], dsn: Option<&Dsn>, limit: Duration) -> Result<Answer, Error> {
         let command = || named(arguments);
+        let mut answer = Answer { stdout: Vec::new(), stderr: Vec::new(), code: -1 };
         let run = async {
             let mut process = self.start(arguments, dsn, limit).await?;
-            let mut answer = Answer { stdout: Vec::new(), stderr: Vec::new(), code: -1 };
             while let Some(piece) = process.next_output().await {
                 match piece {
                     Output::Stdout(bytes) => answer.stdout.extend_from_slice(&bytes),
@@ -152,10 +154,20 @@ impl Kratos {
             }
             answer.code =
                 process.wait(limit).await.map_err(|source| Error::Run { command: command(), source })?;
-            Ok(answer)
+            Ok(())
         };
-        let late = || Error::Run { command: command(), source: ProcessError::Late(limit) };
-        let answer = timeout(limit, run).await.unwrap_or_else(|_| Err(late()))?;
+        match timeout(limit, run).await {
+            Ok(ended) => ended?,
+            Err(_) => {
+                let text = String::from_utf8_lossy(&answer.stderr);
+                let text =
+                    dsn.map_or_else(|| text.clone().into_owned(), |dsn| dsn.redact(&text).into_owned());
+                return Err(match ping_failure(&text) {
+                    Some(text) => Error::NoDatabase { command: command(), limit, text },
+                    None => Error::Run { command: command(), source: ProcessError::Late(limit) },
+                });
+            }
+        }
         if answer.code == 0 {
             return Ok(answer);
         }
@@ -221,6 +233,21 @@ pub fn reason(output: &str) -> String {
     found.unwrap_or_default().trim().chars().take(LONGEST).collect()
 }
 
+/// Why Kratos waits for its database, by the last time that it said so: it tries again for minutes, and names the reason in a
+/// line of its log that goes on in the next ones.
+pub fn ping_failure(output: &str) -> Option<String> {
+    const LONGEST: usize = 300;
+    let (_, rest) = output.rsplit_once("Unable to ping database")?;
+    let mut lines = rest.lines();
+    let first = lines.next().unwrap_or_default();
+    let told = lines
+        .find(|line| line.starts_with('\t'))
+        .or_else(|| first.split_once("message:").map(|(_, text)| text));
+    let told = told.unwrap_or(first).trim();
+    let told = told.split_once("] service_name").map_or(told, |(text, _)| text);
+    Some(told.chars().take(LONGEST).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +257,17 @@ mod tests {
         let arguments = |text| migrate_arguments(&WorkloadVersion::parse(text).unwrap());
         assert_eq!(arguments("v26.2.0"), ["migrate", "sql", "up", "-e", "--yes"]);
         assert_eq!(arguments("v1.3.1"), ["migrate", "sql", "-e", "--yes"]);
+    }
+
+    #[test]
+    fn the_reason_of_a_wait_for_the_database_is_the_last_one() {
+        let line = "level=warning msg=Unable to ping database, retrying. error=map[message:failed to connect to `user=k`:\n";
+        let cause = "\t127.0.0.1:9 (127.0.0.1): dial error: connection refused";
+        let log = format!("level=info msg=x\n{line}{cause}\n{line}{cause}] service_name=Ory Kratos\n");
+        assert_eq!(ping_failure(&log).as_deref(), Some(cause.trim()));
+        let one = "msg=Unable to ping database, retrying. error=map[message:FATAL: no such database] service_name=Ory Kratos";
+        assert_eq!(ping_failure(one).as_deref(), Some("FATAL: no such database"));
+        assert_eq!(ping_failure("level=info msg=x"), None);
     }
 
     #[test]
